@@ -1,0 +1,54 @@
+# The commands that README.md names. `make help` lists them; `.venv/bin/convrepro` is the same without make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+TABLE ?= quickstart
+run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	$(if $(DATASET),--dataset $(DATASET)) $(if $(RESULTS),--results '$(RESULTS)') $(MACHINE)
+
+.DEFAULT_GOAL := help
+.PHONY: help install reproduce-table tables status compare test check coverage clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
+
+install: $(INSTALLED)  ## create .venv and install the project with its pinned versions
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "convrepro needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 2; }
+	@echo "installing into $(VENV); this takes a minute or more, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(INSTALLED)
+
+reproduce-table: $(INSTALLED)  ## run what TABLE lacks and print it: TABLE= SCALE= IMAGES= SEEDS= DATASET= LAUNCHER= DRY_RUN=1
+	@$(BIN)/convrepro run $(TABLE) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(DRY_RUN),--dry-run) $(run_options)
+
+tables: $(INSTALLED)  ## write every table in results/tables again from the records
+	@$(BIN)/convrepro tables $(if $(RESULTS),--results '$(RESULTS)')
+
+status: $(INSTALLED)  ## how far each table is
+	@$(BIN)/convrepro status $(if $(RESULTS),--results '$(RESULTS)')
+
+compare: $(INSTALLED)  ## compare CSV= with the numbers that the papers print
+	@test -n '$(CSV)' || { echo "name the file: make compare CSV=results/tables/dk_table6.csv" >&2; exit 2; }
+	@$(BIN)/convrepro compare '$(CSV)'
+
+test: $(INSTALLED)  ## run the tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## lint, format, types, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+coverage: $(INSTALLED)  ## run the tests and show what they do not reach
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+clean:  ## remove .venv and caches; results stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,94 @@
+"""Progress of a table and of its current run, with an estimate of the time left."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+Run = tuple[str, int]  # run id, seed
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them: ``42 s``, ``3 min``, ``5.2 h``; ``?`` if unknown."""
+    if seconds is None:
+        return "?"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+class TableProgress:
+    """Two bars on a terminal, and everywhere a line per finished run.
+
+    Args:
+        title: of the table.
+        work: of each run that is to do, in any unit: the share that is finished gives the time left.
+    """
+
+    def __init__(self, title: str, work: Mapping[Run, float]) -> None:
+        self._title = title
+        self._work = dict(work)
+        self._share = dict.fromkeys(work, 0.0)
+        self._num_ended = 0
+        self._started = time.monotonic()
+        self._console = Console(stderr=True)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._console,
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._table_bar = self._bars.add_task(title, total=1.0, note="")
+        self._run_bar = self._bars.add_task("", total=1.0, note="", visible=False)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def advance(self, run: Run, label: str, share: float) -> None:
+        """Notes how much of a run is done, in [0, 1]."""
+        self._share[run] = share
+        self._bars.update(self._run_bar, description=f"  {label}", completed=share, visible=True)
+        self._draw()
+
+    def end(self, run: Run, line: str) -> None:
+        """Notes that a run has ended, and prints a line about it."""
+        self._share[run] = 1.0
+        self._num_ended += 1
+        self._console.print(
+            f"[{self._num_ended}/{len(self._work)}] {line}, {self._left()}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        self._draw()
+
+    def _draw(self) -> None:
+        self._bars.update(
+            self._table_bar,
+            description=f"{self._title}: {self._num_ended} of {len(self._work)} runs",
+            completed=self._finished(),
+            note=self._left(),
+        )
+
+    def _finished(self) -> float:
+        total = sum(self._work.values())
+        return sum(self._work[run] * share for run, share in self._share.items()) / total if total else 1.0
+
+    def _left(self) -> str:
+        finished = self._finished()
+        if finished <= 0.0:
+            return ""
+        return f"about {duration((time.monotonic() - self._started) * (1.0 - finished) / finished)} left"

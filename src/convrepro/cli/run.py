@@ -1,0 +1,98 @@
+"""``convrepro run TABLE``: do what is missing, then print and write the table."""
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convrepro.cli import choices, plan, tables
+
+if TYPE_CHECKING:
+    from convrepro.protocols.grid import PlannedTable
+    from convrepro.protocols.launch import Outcome
+    from convrepro.protocols.schema import Config
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("run", help="run what a table lacks, then print it and write it to files")
+    choices.add_table(parser)
+    choices.add_scaling(parser)
+    choices.add_results(parser)
+    parser.add_argument("--launcher", metavar="L", default="serial", help="serial (default) or joblib: side by side")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and stop")
+    parser.set_defaults(command=command)
+
+
+def command(arguments: argparse.Namespace) -> int:
+    planned = choices.plan_of(arguments)
+    results_dir = choices.results_dir(arguments)
+    if arguments.dry_run:
+        plan.print_plan(planned, results_dir)
+        return 0
+    runs = _missing(planned, results_dir)
+    failures = _run(planned, runs, arguments.launcher) if runs else []
+    is_complete = tables.show(planned.table, results_dir)
+    for failure in failures:
+        print(f"convrepro: {failure}", file=sys.stderr)
+    return 0 if is_complete else 1
+
+
+def _missing(planned: "PlannedTable", results_dir: Path) -> list["Config"]:
+    from convrepro.records import workspace
+
+    return [
+        dataclasses.replace(planned.configs[cell.run_id], seed=seed)
+        for cell in planned.table.cells
+        for seed in range(planned.table.num_seeds)
+        if workspace.state(results_dir, cell.run_id, seed) not in ("done", "diverged")
+    ]
+
+
+def _run(planned: "PlannedTable", runs: list["Config"], launcher: str) -> list[str]:
+    """Runs what is missing; returns a line for each run that failed."""
+    from convrepro import data
+    from convrepro.cli.progress import TableProgress
+    from convrepro.protocols.estimate import work_of
+    from convrepro.protocols.identity import run_id
+    from convrepro.protocols.launch import launch
+    from convrepro.protocols.schema import plain
+
+    work = work_of(planned)
+    for dataset in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
+        data.load(plain(dataset.dataset), Path(dataset.machine.data_dir), download=dataset.machine.download)
+    failures = []
+    with TableProgress(
+        planned.table.name, {(run_id(config), config.seed): work[run_id(config)] for config in runs}
+    ) as progress:
+
+        def advance(config: "Config", share: float) -> None:
+            progress.advance((run_id(config), config.seed), _label(planned, config), share)
+
+        for outcome in launch(runs, launcher=launcher, report=advance):
+            config = outcome.config
+            line = f"{_label(planned, config)}: {_result(planned, outcome)}"
+            progress.end((run_id(config), config.seed), line)
+            failures += [line] if outcome.record is None else []
+    return failures
+
+
+def _label(planned: "PlannedTable", config: "Config") -> str:
+    from convrepro.protocols.identity import run_id
+
+    cell = next(cell for cell in planned.table.cells if cell.run_id == run_id(config))
+    return f"{' '.join(cell.labels.values())} seed {config.seed}"
+
+
+def _result(planned: "PlannedTable", outcome: "Outcome") -> str:
+    from convrepro.cli.progress import duration
+
+    record = outcome.record
+    if record is None:
+        return f"failed, {outcome.failure}"
+    if record.status == "diverged":
+        return f"diverged, {record.reason}"
+    metric = planned.table.metric
+    value = record.metric(metric, planned.table.selection)
+    shown = f"{value:,.0f}" if metric.startswith("num_") else f"{value:.2f} %"
+    return f"{metric} {shown} in {duration(record.measured['wall_seconds'])}"

@@ -1,0 +1,47 @@
+"""``convrepro tables``: print tables, and write them to files, from the records that there are."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convrepro.cli import choices
+
+if TYPE_CHECKING:
+    from convrepro.records import Table
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("tables", help="print tables from their records and write their files; runs nothing")
+    choices.add_table(parser, optional=True)
+    choices.add_scaling(parser)
+    choices.add_results(parser)
+    parser.set_defaults(command=command)
+
+
+def command(arguments: argparse.Namespace) -> int:
+    results_dir = choices.results_dir(arguments)
+    written = sorted(path.stem for path in (results_dir / "tables").glob("*.csv"))
+    names = [arguments.table] if arguments.table else written
+    if not names:
+        print(f"no table in {results_dir / 'tables'} yet; `convrepro run quickstart` makes one")
+    is_complete = []
+    for name in names:
+        arguments.table = name
+        is_complete.append(show(choices.plan_of(arguments).table, results_dir))
+        print()
+    return 0 if all(is_complete) else 1
+
+
+def show(table: "Table", results_dir: Path) -> bool:
+    """Builds a table from its records, prints it, writes its files; tells whether every run has its record."""
+    from convrepro import papers, reporting, tables
+    from convrepro.records import store, workspace
+
+    records_dir = workspace.records_dir(results_dir)
+    records = store.read_all(records_dir, [cell.run_id for cell in table.cells], range(table.num_seeds))
+    built = tables.build(table, records, papers.load(table.paper) if table.paper else None)
+    reporting.show(built)
+    paths = reporting.write_all(built, results_dir / "tables")
+    print("written: " + ", ".join(str(path) for path in paths.values()))
+    print(f"records: {len(records)} of {len(table.cells) * table.num_seeds} in {records_dir}")
+    return all(row.is_complete for row in built.rows)

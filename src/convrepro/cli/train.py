@@ -1,0 +1,105 @@
+"""``convrepro train``: one run, or a sweep with ``-m``, by Hydra overrides."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convrepro import config_files
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from convrepro.records import Record
+
+HELP = """usage: convrepro train [-m] [OVERRIDE ...] [--cfg job]
+
+Runs one seed of one cell; with -m, every combination of comma-separated values.
+
+  convrepro train model=resnet20 conv=dk dataset=cifar10 seed=0
+  convrepro train -m model=resnet20 conv=standard,dk 'seed=range(5)'
+  convrepro train -m hydra/launcher=joblib conv=standard,dk 'seed=range(5)'
+  convrepro train model=cnn4 --cfg job        shows the composed config and runs nothing
+
+Groups: {groups}. `convrepro list` shows the choices. A run that has a record is not run again.
+"""
+
+
+class JobFailed(Exception):
+    """A job has said why it failed."""
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser("train", add_help=False, help="one run or a sweep, by Hydra overrides")
+    parser.set_defaults(command=lambda arguments: command_line([]))
+
+
+def command_line(arguments: Sequence[str]) -> int:
+    """Runs Hydra on the arguments after ``train``.
+
+    Raises:
+        ValueError: if an override is wrong.
+    """
+    from convrepro.protocols.compose import GROUPS, check_choices, in_one_line
+
+    if "--help" in arguments or "-h" in arguments:
+        print(HELP.format(groups=", ".join(GROUPS)), end="")
+        return 0
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    check_choices([argument for argument in arguments if "=" in argument and not argument.startswith("-")])
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
+    sys.argv = ["convrepro train", *arguments]
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_files.CONFIG_DIR), config_name="train")(_job)()
+    except JobFailed:
+        return 2
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(in_one_line(error)) from error
+    return 0
+
+
+def _job(composed: "DictConfig") -> None:
+    from convrepro import cli
+    from convrepro.cli.progress import TableProgress
+    from convrepro.protocols.identity import run_id
+    from convrepro.protocols.run import run
+    from convrepro.protocols.schema import validate
+
+    try:
+        config = validate(composed)
+        key = run_id(config), config.seed
+        label = f"{config.dataset.name} {config.model.get('name')} {config.conv.get('name')} seed {config.seed}"
+        with TableProgress("train", {key: 1.0}) as progress:
+            record = run(config, report=lambda share: progress.advance(key, label, share))
+        print(f"{label}: {_summary(record)}; {_shown_path(config.machine.results_dir, record)}")
+    except (ValueError, OSError) as error:
+        print(f"convrepro: {cli.one_line(error)}", file=sys.stderr)
+        raise JobFailed from error
+
+
+def _summary(record: "Record") -> str:
+    if record.status == "diverged":
+        return f"diverged, {record.reason}"
+    if not record.selected:
+        return f"{record.num_parameters:,} parameters, {record.num_macs:,} multiply-accumulates"
+    rules = (
+        f"{rule} {record.metric('test_error', rule):.2f} % (epoch {metrics['epoch']:.0f})"
+        for rule, metrics in record.selected.items()
+    )
+    return f"test error by {', by '.join(rules)}"
+
+
+def _shown_path(results_dir: str, record: "Record") -> Path:
+    from convrepro.records import store, workspace
+
+    return store.path_of(workspace.records_dir(Path(results_dir)), record.run_id, record.seed)
+
+
+if __name__ == "__main__":
+    from convrepro.cli import main
+
+    sys.exit(main(["train", *sys.argv[1:]]))

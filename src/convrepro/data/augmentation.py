@@ -1,0 +1,154 @@
+"""Random crop, horizontal flip and random erasing, a batch at a time.
+
+Everything random about an epoch is drawn at its start, on the CPU, by a generator that knows the seed and the
+epoch and nothing else. The stream is thus the same on every device, for every batch size, alone or beside
+other seeds, and after a resume.
+
+Random erasing follows Zhong et al. 2020 (https://arxiv.org/abs/1708.04896) and their code: the aspect ratio
+is uniform, where torchvision's is log-uniform.
+"""
+
+# Shapes: N images of an epoch, B of a batch, C channels, H height, W width, P padding on either side.
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+_NUMPY_PAD_MODE = {"zero": "constant", "reflect": "reflect"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpochDraws:
+    """The random choices of one epoch. Row i belongs to the i-th image shown, which is image ``order_N[i]``.
+
+    Args:
+        order_N: a permutation of the images.
+        offsets_N2: top and left of the crop in the padded image.
+        flips_N: whether the crop is mirrored.
+        erasures_N4: top, left, height and width of the erased rectangle; zeros for none.
+    """
+
+    order_N: torch.Tensor
+    offsets_N2: torch.Tensor
+    flips_N: torch.Tensor
+    erasures_N4: torch.Tensor
+
+    def to(self, device: torch.device) -> "EpochDraws":
+        return EpochDraws(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+def draw(
+    augmentation: Mapping[str, Any], *, num_images: int, image_size: tuple[int, int], seed: int, epoch: int
+) -> EpochDraws:
+    """Draws the random choices of one epoch.
+
+    Args:
+        augmentation: ``crop_padding`` (pixels), ``crop_mode`` (``zero`` or ``reflect``),
+            ``flip_probability``, ``erase_probability``, ``erase_area`` (least and greatest, as a fraction of
+            the image), ``erase_aspect`` (least and greatest height over width), ``erase_value`` (in
+            normalised units), ``erase_tries``. Other keys are not read.
+        num_images: images of the epoch.
+        image_size: height and width, pixels.
+        seed: seed of the run.
+        epoch: number of the epoch.
+
+    Raises:
+        ValueError: if ``augmentation`` lacks a key or holds a value out of range.
+    """
+    check(augmentation, image_size)
+    # Hashed, so that seed 1 of epoch 2 shares nothing with seed 2 of epoch 1.
+    key = hashlib.sha256(f"{seed}:{epoch}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "little"))
+    return EpochDraws(
+        order_N=torch.randperm(num_images, generator=generator),
+        offsets_N2=torch.randint(2 * augmentation["crop_padding"] + 1, (num_images, 2), generator=generator),
+        flips_N=torch.rand(num_images, generator=generator) < augmentation["flip_probability"],
+        erasures_N4=_draw_erasures(augmentation, num_images, image_size, generator),
+    )
+
+
+def check(augmentation: Mapping[str, Any], image_size: tuple[int, int]) -> None:
+    """Raises ValueError with the key and its allowed values if the augmentation cannot be applied."""
+    if augmentation.get("crop_mode") not in _NUMPY_PAD_MODE:
+        raise ValueError(f"`crop_mode` must be zero or reflect, got {augmentation.get('crop_mode')!r}.")
+    # A reflection needs more pixels than it adds.
+    _check_range("crop_padding", augmentation.get("crop_padding"), 0, min(image_size) - 1, int)
+    _check_range("erase_tries", augmentation.get("erase_tries"), 1, 10_000, int)
+    for key in ("flip_probability", "erase_probability"):
+        _check_range(key, augmentation.get(key), 0.0, 1.0)
+    _check_range("erase_value", augmentation.get("erase_value"), -1e6, 1e6)
+    for key, greatest in (("erase_area", 1.0), ("erase_aspect", 1e3)):
+        pair = augmentation.get(key)
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError(f"`{key}` must be a pair [least, greatest], got {pair!r}.")
+        _check_range(f"{key}[1]", pair[1], 1e-3, greatest)
+        _check_range(f"{key}[0]", pair[0], 1e-3, pair[1])
+
+
+def pad(images_NHWC: torch.Tensor, padding: int, mode: str) -> torch.Tensor:
+    """Pads both sides of height and width, with zeros or by reflection (the edge pixel is not repeated)."""
+    width = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    padded: np.ndarray = np.pad(images_NHWC.numpy(), width, mode=_NUMPY_PAD_MODE[mode])  # type: ignore[call-overload]
+    return torch.from_numpy(padded)
+
+
+def crop(
+    padded_NHWC: torch.Tensor, index_B: torch.Tensor, offsets_B2: torch.Tensor, image_size: tuple[int, int]
+) -> torch.Tensor:
+    """Cuts one window out of each image of the batch; all windows of all images are a view without a copy."""
+    height, width = image_size
+    windows_NPPCHW = padded_NHWC.unfold(1, height, 1).unfold(2, width, 1)
+    windows_NPPHWC = windows_NPPCHW.permute(0, 1, 2, 4, 5, 3)  # rows of W * C bytes are copied in one piece
+    return windows_NPPHWC[index_B, offsets_B2[:, 0], offsets_B2[:, 1]]
+
+
+def flip(x_BHWC: torch.Tensor, flips_B: torch.Tensor) -> torch.Tensor:
+    """Mirrors the marked images left to right."""
+    return torch.where(flips_B[:, None, None, None], x_BHWC.flip(2), x_BHWC)
+
+
+def erase(x_BHWC: torch.Tensor, erasures_B4: torch.Tensor, value: float) -> torch.Tensor:
+    """Fills each image's rectangle with ``value``, in all channels, in place."""
+    top_B1, left_B1, height_B1, width_B1 = erasures_B4.unsqueeze(2).unbind(1)
+    row_H = torch.arange(x_BHWC.shape[1], device=x_BHWC.device)
+    column_W = torch.arange(x_BHWC.shape[2], device=x_BHWC.device)
+    inside_BH = (row_H >= top_B1) & (row_H < top_B1 + height_B1)
+    inside_BW = (column_W >= left_B1) & (column_W < left_B1 + width_B1)
+    return x_BHWC.masked_fill_((inside_BH[:, :, None] & inside_BW[:, None, :]).unsqueeze(3), value)
+
+
+def _draw_erasures(
+    augmentation: Mapping[str, Any], num_images: int, image_size: tuple[int, int], generator: torch.Generator
+) -> torch.Tensor:
+    """Rectangles of random area and aspect; those that are not smaller than the image are drawn again."""
+    size_2 = torch.tensor(image_size)
+    erasures_N4 = torch.zeros(num_images, 4, dtype=torch.int64)
+    chosen_N = torch.rand(num_images, generator=generator) < augmentation["erase_probability"]
+    waiting = chosen_N.nonzero()[:, 0]
+    for _ in range(augmentation["erase_tries"]):
+        if not len(waiting):
+            break
+        area, aspect, top, left = torch.rand(4, len(waiting), generator=generator, dtype=torch.float64)
+        area = _scale(area, augmentation["erase_area"]) * image_size[0] * image_size[1]
+        aspect = _scale(aspect, augmentation["erase_aspect"])
+        sides = torch.stack([(area * aspect).sqrt().round(), (area / aspect).sqrt().round()], dim=1).long()
+        corners = (torch.stack([top, left], dim=1) * (size_2 - sides + 1)).long()
+        fits = (sides < size_2).all(dim=1)
+        erasures_N4[waiting[fits]] = torch.cat([corners, sides], dim=1)[fits]
+        waiting = waiting[~fits]
+    return erasures_N4
+
+
+def _scale(uniform: torch.Tensor, bounds: tuple[float, float]) -> torch.Tensor:
+    return bounds[0] + uniform * (bounds[1] - bounds[0])
+
+
+def _check_range(key: str, value: Any, least: float, greatest: float, kind: type = float) -> None:
+    number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= greatest:
+        noun = "an integer" if kind is int else "a number"
+        raise ValueError(f"`{key}` must be {noun} in [{least}, {greatest}], got {value!r}.")

@@ -1,0 +1,94 @@
+"""Which data sets there are, and which of them are here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from convrepro import config_files
+from convrepro.data import files
+
+State = Literal["present", "missing", "corrupt", "bundled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetState:
+    """A data set as a list shows it.
+
+    Args:
+        name: config name.
+        about: what it is.
+        official: whether it is the official distribution.
+        state: ``bundled`` sets come with a package that is installed anyway.
+        detail: one line: where, how much, or what is wrong.
+    """
+
+    name: str
+    about: str
+    official: bool
+    state: State
+    detail: str
+
+
+def catalogue(data_dir: Path) -> list[DatasetState]:
+    """State of every data set, by name, without opening a file: a changed byte needs ``verify``."""
+    return [_look(config_files.load("dataset", name), data_dir) for name in config_files.names("dataset")]
+
+
+def verify(name: str, data_dir: Path) -> DatasetState:
+    """State of one data set after everything was read and checked.
+
+    Raises:
+        ValueError: if there is no such data set; names the nearest.
+    """
+    # Imported here: listing must not wait for torch.
+    from convrepro.data import datasets
+
+    dataset = config_files.load("dataset", name)
+    try:
+        image_set = datasets.load(dataset, data_dir, download=False)
+    except FileNotFoundError as error:
+        return _state(dataset, "missing", str(error))
+    except (ValueError, OSError) as error:
+        return _state(dataset, "corrupt", str(error))
+    counts = f"{len(image_set.train):,} training and {len(image_set.test):,} test images, checksums hold"
+    return _state(dataset, "present" if dataset["files"] else "bundled", counts)
+
+
+def fetch(name: str, data_dir: Path) -> DatasetState:
+    """Downloads what is missing of a data set, then verifies it.
+
+    Raises:
+        ValueError: if there is no such data set, it cannot be downloaded, or what came is not its files.
+        OSError: if the connection or the disk fails.
+    """
+    # Imported here: listing must not wait for the network libraries.
+    from convrepro.data import downloads
+
+    dataset = config_files.load("dataset", name)
+    if dataset["files"]:
+        downloads.fetch(dataset, data_dir)
+    return verify(name, data_dir)
+
+
+def _look(dataset: dict[str, Any], data_dir: Path) -> DatasetState:
+    if not dataset["files"]:
+        return _state(dataset, "bundled", "comes with a package that is installed")
+    try:
+        paths = files.find(dataset, data_dir)
+    except FileNotFoundError as error:
+        return _state(dataset, "missing", str(error))
+    for name, path in paths.items():
+        size_bytes, expected = path.stat().st_size, dataset["files"][name]["size_bytes"]
+        if size_bytes != expected and path.suffix != ".gz":
+            return _state(dataset, "corrupt", f"{path} must hold {expected:,} bytes, got {size_bytes:,}.")
+    return _state(dataset, "present", f"{len(paths)} files in {data_dir}")
+
+
+def _state(dataset: dict[str, Any], state: State, detail: str) -> DatasetState:
+    return DatasetState(
+        name=dataset["name"],
+        about=dataset["about"],
+        official=dataset["official"],
+        state=state,
+        detail=detail,
+    )

@@ -1,0 +1,97 @@
+"""Data files on disk: where they are, and their bytes once size and checksum hold. Nothing is parsed here.
+
+A config names each file by its uncompressed content::
+
+    files:
+      MNIST/raw/train-labels-idx1-ubyte: {size_bytes: 60008, sha256: 65a5...}
+
+``<file>.gz`` beside or instead of it serves as well. The folder may be read-only.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+CHECKSUMS = ("sha256", "md5")
+
+
+def find(dataset: Mapping[str, Any], data_dir: Path) -> dict[str, Path]:
+    """Where each file of a data set lies; with ``.gz`` where only that is there.
+
+    Raises:
+        FileNotFoundError: if one is missing; says where it was sought and what fetches it.
+        ValueError: if a name leads out of ``data_dir``.
+    """
+    found = {name: _locate(data_dir, name) for name in dataset["files"]}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise FileNotFoundError(f"no {missing[0]}{others} in {data_dir}; run `convrepro data fetch {dataset['name']}`.")
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def read(dataset: Mapping[str, Any], data_dir: Path, name: str) -> bytes:
+    """Uncompressed content of one file.
+
+    Raises:
+        FileNotFoundError: if a file of the data set is missing.
+        ValueError: if it cannot be decompressed or is not the file of the config. At most one byte more than
+            the config's size is decompressed, so a bomb costs nothing.
+    """
+    path, expected = find(dataset, data_dir)[name], dataset["files"][name]
+    remedy = f"delete it and run `convrepro data fetch {dataset['name']}`."
+    try:
+        with path.open("rb") as file:
+            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            content = stream.read(expected["size_bytes"] + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path} cannot be decompressed: {error}; {remedy}") from error
+    if problem := mismatch(content, expected):
+        raise ValueError(f"{path} {problem}; {remedy}")
+    return content
+
+
+def mismatch(content: bytes, expected: Mapping[str, Any]) -> str:
+    """What is wrong with ``content``, as the end of a sentence; empty if size and every checksum hold."""
+    if len(content) != expected["size_bytes"]:
+        got = f"{len(content):,}" if len(content) < expected["size_bytes"] else "more"
+        return f"must hold {expected['size_bytes']:,} bytes, got {got}"
+    kinds = [kind for kind in CHECKSUMS if kind in expected]
+    if not kinds:
+        return f"has no checksum in its config (one of {', '.join(CHECKSUMS)})"
+    for kind in kinds:
+        got = hashlib.new(kind, content, usedforsecurity=False).hexdigest()
+        if got != expected[kind]:
+            return f"must have {kind} {expected[kind][:16]}..., got {got[:16]}..."
+    return ""
+
+
+@contextlib.contextmanager
+def verified_copies(dataset: Mapping[str, Any], data_dir: Path) -> Iterator[Path]:
+    """A private temporary folder with the verified, uncompressed files, for readers that open paths.
+
+    Nobody else can change them between the check and the reading.
+    """
+    with tempfile.TemporaryDirectory(prefix="convrepro-") as temporary:
+        for name in dataset["files"]:
+            copy = Path(temporary) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(read(dataset, data_dir, name))
+        yield Path(temporary)
+
+
+def inside(data_dir: Path, name: str) -> Path:
+    """``data_dir / name``; raises ValueError if that could lie elsewhere."""
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or not name.isprintable():
+        raise ValueError(f"a data file's name must stay inside the data folder, got {name!r}.")
+    return data_dir / name
+
+
+def _locate(data_dir: Path, name: str) -> Path | None:
+    candidates = (inside(data_dir, name), inside(data_dir, f"{name}.gz"))
+    return next((path for path in candidates if path.is_file()), None)

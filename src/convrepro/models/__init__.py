@@ -1,0 +1,17 @@
+"""Networks that take their convolutions from outside, and what they cost."""
+
+from convrepro.models.build import build
+from convrepro.models.cnn4 import CNN4
+from convrepro.models.cost import num_macs, num_operator_layers, num_parameters
+from convrepro.models.densenet_bc import DenseNetBC
+from convrepro.models.resnet_cifar import ResNetCifar
+
+__all__ = [
+    "CNN4",
+    "DenseNetBC",
+    "ResNetCifar",
+    "build",
+    "num_macs",
+    "num_operator_layers",
+    "num_parameters",
+]

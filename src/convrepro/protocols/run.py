@@ -1,0 +1,148 @@
+"""One seed of one cell, from its config to its record."""
+
+import math
+import resource
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from convrepro.data import load
+from convrepro.models import num_macs, num_operator_layers, num_parameters
+from convrepro.protocols import environment
+from convrepro.protocols.identity import run_id, what_is_computed
+from convrepro.protocols.phases import phases_of
+from convrepro.protocols.schema import Config, plain
+from convrepro.protocols.selection import select
+from convrepro.protocols.train import Report, build_network, device_of, train_phase
+from convrepro.records import Record, store, workspace
+
+_DEFAULT_THREADS = torch.get_num_threads()
+
+
+def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
+    """Runs one seed of one cell, or returns its record if there is one.
+
+    An interrupted run goes on after its last finished epoch.
+
+    Args:
+        config: of the cell, with its seed.
+        report: called with the finished fraction of the run, in [0, 1].
+
+    Returns:
+        The record that lies on the disk afterwards.
+
+    Raises:
+        workspace.Claimed: if another process works on the run.
+        ValueError, OSError: if the config cannot be built, or the data are missing or not what they should be.
+    """
+    results_dir, identity = Path(config.machine.results_dir), run_id(config)
+    folder = workspace.run_dir(results_dir, identity, config.seed)
+    records_dir = workspace.records_dir(results_dir)
+    if (record := store.read(records_dir, identity, config.seed)) is not None:
+        return record
+    with workspace.claim(folder):
+        if (record := store.read(records_dir, identity, config.seed)) is not None:
+            return record
+        workspace.clear_failure(results_dir, identity, config.seed)
+        torch.set_num_threads(config.machine.threads or _DEFAULT_THREADS)
+        try:
+            record = _count(config) if config.protocol.task == "count" else _classify(config, folder, report)
+        except Exception as error:
+            workspace.write_failure(results_dir, identity, config.seed, f"{type(error).__name__}: {error}")
+            raise
+        store.write(records_dir, record)
+        for checkpoint in folder.glob("*/*.ckpt*"):
+            checkpoint.unlink()
+    if config.protocol.task == "count":
+        shutil.rmtree(folder)
+    return record
+
+
+def _count(config: Config) -> Record:
+    network = build_network(config)
+    return _record(config, network, torch.device("cpu"), status="done", splits={}, epochs={}, selected={}, seconds=0.0)
+
+
+def _classify(config: Config, folder: Path, report: Report) -> Record:
+    device = device_of(config.machine.accelerator)
+    data = load(plain(config.dataset), Path(config.machine.data_dir), download=config.machine.download)
+    phases, splits = phases_of(config.protocol, data)
+    histories: dict[str, dict[str, list[float]]] = {}
+    seconds = 0.0
+    for position, phase in enumerate(phases):
+
+        def report_phase(fraction: float, num_before: int = position) -> None:
+            report((num_before + fraction) / len(phases))
+
+        classifier, reason = train_phase(config, phase, device=device, folder=folder / phase.name, report=report_phase)
+        histories[phase.name] = classifier.history
+        seconds += sum(classifier.epoch_seconds)
+        if reason:
+            break
+    chooser = histories.get("select", histories.get("train", {}))
+    return _record(
+        config,
+        classifier.network,
+        device,
+        status="diverged" if reason else "done",
+        reason=reason,
+        splits=splits,
+        epochs=_compact(histories),
+        selected={} if reason else select(histories["train"], validation=chooser.get("validation_accuracy")),
+        seconds=seconds,
+    )
+
+
+def _record(config: Config, network: nn.Module, device: torch.device, *, seconds: float, **outcome: Any) -> Record:
+    trained = sum(
+        len(values) * outcome["splits"]["retrain" if "retrain" in outcome["splits"] else "train"]["num_images"]
+        for metric, values in outcome["epochs"].items()
+        if metric == "train_loss"
+    )
+    return Record(
+        run_id=run_id(config),
+        seed=config.seed,
+        config=what_is_computed(config),
+        names={
+            "conv": config.conv.get("name", ""),
+            "model": config.model.get("name", ""),
+            "dataset": config.dataset.name,
+            "recipe": config.recipe.name,
+            "protocol": config.protocol.name,
+        },
+        official_data=config.dataset.official,
+        scaled=config.is_scaled,
+        num_parameters=num_parameters(network),
+        num_macs=num_macs(network, (config.dataset.in_channels, *config.dataset.image_size)),
+        num_operator_layers=num_operator_layers(network),
+        measured={
+            "wall_seconds": seconds,
+            "images_per_second": trained / seconds if seconds else 0.0,
+            "peak_memory_bytes": _peak_memory_bytes(device),
+        },
+        environment=environment.describe(device, channels_last=config.machine.channels_last),
+        **outcome,
+    )
+
+
+def _compact(histories: dict[str, dict[str, list[float]]]) -> dict[str, list[float | None]]:
+    """Metrics per epoch to six digits; those of the phase that only selects are named so."""
+    return {
+        metric if phase == "train" else f"{phase}_{metric}": [
+            float(f"{value:.6g}") if math.isfinite(value) else None for value in values
+        ]
+        for phase, history in histories.items()
+        for metric, values in history.items()
+    }
+
+
+def _peak_memory_bytes(device: torch.device) -> int:
+    """Of the process on a CPU, so never less than an earlier run's in the same process; of the device on a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

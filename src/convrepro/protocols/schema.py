@@ -1,0 +1,186 @@
+"""The schema that every composed config must fit: its keys, its types, its ranges."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+TASKS = ("classification", "count")
+CROP_MODES = ("zero", "reflect")
+ACCELERATORS = ("auto", "cpu", "gpu")
+
+
+@dataclass(kw_only=True)
+class Augmentation:
+    """Random changes of training images; the arguments of ``convrepro.data.augmentation``."""
+
+    about: str
+    name: str
+    crop_padding: int
+    crop_mode: str
+    flip_probability: float
+    erase_probability: float
+    erase_area: list[float]
+    erase_aspect: list[float]
+    erase_value: float
+    erase_tries: int
+
+
+@dataclass(kw_only=True)
+class Recipe:
+    """Optimizer, learning-rate schedule, epochs, batch size, augmentation."""
+
+    about: str
+    name: str
+    version: int  # of the recipe's meaning in code: raised when code changes what the same numbers compute
+    optimizer: dict[str, Any]
+    milestones: list[int]  # epochs after which the learning rate is multiplied by `decay_factor`
+    decay_factor: float
+    batch_size: int
+    epochs: int
+    augmentation: Augmentation
+
+
+@dataclass(kw_only=True)
+class Protocol:
+    """Splits, phases and scale."""
+
+    about: str
+    name: str
+    task: str
+    validation_images: int
+    retrain: bool
+    scale: float
+    images: float
+
+
+@dataclass(kw_only=True)
+class Dataset:
+    """A data set, its reader and the checksums that are its content's fingerprint."""
+
+    about: str
+    name: str
+    _target_: str
+    num_classes: int
+    in_channels: int
+    image_size: list[int]
+    mean: list[float]
+    std: list[float]
+    official: bool
+    num_train_images: int
+    num_test_images: int
+    files: dict[str, dict[str, Any]]
+    downloads: list[dict[str, Any]]
+    options: dict[str, Any] = field(default_factory=dict)  # what only its reader needs
+
+
+@dataclass(kw_only=True)
+class Machine:
+    """Where a run happens; no part of its identity."""
+
+    about: str
+    name: str
+    accelerator: str
+    threads: int
+    channels_last: bool
+    data_dir: str
+    results_dir: str
+    download: bool
+
+
+@dataclass(kw_only=True)
+class Config:
+    """One cell and one seed, wholly resolved."""
+
+    conv: dict[str, Any]
+    model: dict[str, Any]
+    dataset: Dataset
+    recipe: Recipe
+    protocol: Protocol
+    machine: Machine
+    seed: int
+    plugins: list[str] = field(default_factory=list)
+
+    @property
+    def is_scaled(self) -> bool:
+        return self.protocol.scale != 1.0 or self.protocol.images != 1.0
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs of one phase, after scaling; at least one."""
+        return self.scaled_epochs(self.recipe.epochs)
+
+    def scaled_epochs(self, epochs: int) -> int:
+        """A number of epochs, or a milestone, moved with the scale."""
+        return max(1, round(epochs * self.protocol.scale))
+
+
+def validate(composed: DictConfig) -> Config:
+    """Checks a composed config against the schema.
+
+    Raises:
+        ValueError: if a key is unknown or missing, a value has the wrong type or lies outside its range; names
+            the key and what is allowed.
+    """
+    try:
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), composed))
+    except OmegaConfBaseException as error:
+        raise ValueError(_in_one_line(error)) from error
+    assert isinstance(config, Config)
+    _check_ranges(config)
+    return config
+
+
+def _in_one_line(error: OmegaConfBaseException) -> str:
+    message = (error.msg or str(error)).splitlines()[0].strip().rstrip(".")
+    if error.key is not None and isinstance(error.object_type, type):
+        known = [entry.name for entry in fields(error.object_type)]
+        if error.full_key and error.key not in known:
+            return f"unknown key `{error.full_key}`; known there: {', '.join(known)}."
+    return f"`{error.full_key}`: {message}." if error.full_key else f"{message}."
+
+
+def _check_ranges(config: Config) -> None:
+    recipe, protocol, augmentation = config.recipe, config.protocol, config.recipe.augmentation
+    _in("protocol.task", protocol.task, TASKS)
+    _in("recipe.augmentation.crop_mode", augmentation.crop_mode, CROP_MODES)
+    _in("machine.accelerator", config.machine.accelerator, ACCELERATORS)
+    for key, value, low, high in (
+        ("recipe.epochs", recipe.epochs, 1, 1_000_000),
+        ("recipe.batch_size", recipe.batch_size, 1, 1_000_000),
+        ("recipe.decay_factor", recipe.decay_factor, 0.0, 1.0),
+        ("protocol.validation_images", protocol.validation_images, 0, 10**9),
+        ("protocol.scale", protocol.scale, 1e-6, 1.0),
+        ("protocol.images", protocol.images, 1e-6, 1.0),
+        ("recipe.augmentation.crop_padding", augmentation.crop_padding, 0, 1024),
+        ("recipe.augmentation.flip_probability", augmentation.flip_probability, 0.0, 1.0),
+        ("recipe.augmentation.erase_probability", augmentation.erase_probability, 0.0, 1.0),
+        ("recipe.augmentation.erase_tries", augmentation.erase_tries, 1, 10_000),
+        ("machine.threads", config.machine.threads, 0, 4096),
+        ("seed", config.seed, 0, 2**31 - 1),
+    ):
+        if not (math.isfinite(value) and low <= value <= high):
+            raise ValueError(f"`{key}` must lie in [{low:g}, {high:g}], got {value}.")
+    if recipe.milestones != sorted(set(recipe.milestones)) or any(m < 1 for m in recipe.milestones):
+        raise ValueError(f"`recipe.milestones` must be rising epochs from 1 on, got {recipe.milestones}.")
+    for key, pair in (("erase_area", augmentation.erase_area), ("erase_aspect", augmentation.erase_aspect)):
+        if len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf:
+            raise ValueError(f"`recipe.augmentation.{key}` must be two rising positive numbers, got {pair}.")
+    if len(config.dataset.image_size) != 2 or min(config.dataset.image_size) < 1:
+        raise ValueError(f"`dataset.image_size` must be [height, width], got {config.dataset.image_size}.")
+    for key, node in (("conv", config.conv), ("model", config.model), ("recipe.optimizer", recipe.optimizer)):
+        if not isinstance(node.get("_target_"), str):
+            raise ValueError(f"`{key}._target_` must name a class, got {node.get('_target_')!r}.")
+
+
+def _in(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"`{key}` must be one of {', '.join(allowed)}, got {value!r}.")
+
+
+def plain(node: Dataset | Augmentation) -> dict[str, Any]:
+    """A node as a plain dict, without what is not set."""
+    return {key: value for key, value in dataclasses.asdict(node).items() if value is not None}

@@ -1,0 +1,33 @@
+"""Which epoch counts: the selection rules, all from the same run."""
+
+from collections.abc import Mapping, Sequence
+
+
+def select(
+    history: Mapping[str, Sequence[float]], *, validation: Sequence[float] | None
+) -> dict[str, dict[str, float]]:
+    """The metrics of the epoch that each selection rule chooses.
+
+    Args:
+        history: metrics per epoch of the phase that is reported; has ``test_accuracy``.
+        validation: validation accuracy per epoch, of the same phase or of an earlier one with as many epochs;
+            None if there was no validation set.
+
+    Returns:
+        For each of ``last``, ``best_on_validation`` (only with a validation set) and ``best_on_test``: the
+        1-based ``epoch`` and the history's metrics there. Of equal epochs the first is taken; the papers do not
+        say.
+    """
+    test = history["test_accuracy"]
+    chosen = {"last": len(test) - 1, "best_on_test": _first_best(test)}
+    if validation is not None:
+        assert len(validation) == len(test)
+        chosen["best_on_validation"] = _first_best(validation)
+    return {
+        rule: {"epoch": epoch + 1, **{metric: values[epoch] for metric, values in history.items()}}
+        for rule, epoch in chosen.items()
+    }
+
+
+def _first_best(values: Sequence[float]) -> int:
+    return max(range(len(values)), key=lambda epoch: (values[epoch], -epoch))

@@ -1,0 +1,104 @@
+"""What a config names, built: network, optimizer, device; and one phase trained with them."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from convrepro import targets
+from convrepro.conv import arguments
+from convrepro.data import EpochLoader, EvaluationLoader
+from convrepro.models import build
+from convrepro.protocols.phases import Phase
+from convrepro.protocols.schema import Config, plain
+from convrepro.training import Classifier, Diverged, fit, multistep
+
+Report = Callable[[float], None]
+EVALUATION_BATCH_SIZE = 500  # no scientific value: evaluation has no randomness and BN uses its running statistics
+
+
+def train_phase(
+    config: Config, phase: Phase, *, device: torch.device, folder: Path, report: Report
+) -> tuple[Classifier, str]:
+    """Trains from fresh weights on a phase's images, or goes on from what ``folder`` has of it.
+
+    Both phases of a protocol start from the same weights: the paper that has two does not say.
+
+    Returns:
+        The classifier with its history; and why it diverged, empty if it did not.
+    """
+    network = build_network(config).to(device)
+    if config.machine.channels_last:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    milestones = [config.scaled_epochs(milestone) for milestone in config.recipe.milestones]
+    classifier = Classifier(
+        network,
+        make_optimizer=make_optimizer(config),
+        learning_rate_factor=multistep(milestones, config.recipe.decay_factor),
+        evaluations=list(phase.evaluations),
+    )
+    mean, std = config.dataset.mean, config.dataset.std
+    train_loader = EpochLoader(
+        phase.train,
+        batch_size=config.recipe.batch_size,
+        seed=config.seed,
+        mean=mean,
+        std=std,
+        augmentation=plain(config.recipe.augmentation),
+        device=device,
+        epoch=lambda: classifier.current_epoch,
+    )
+    evaluation_loaders = [
+        EvaluationLoader(split, batch_size=EVALUATION_BATCH_SIZE, mean=mean, std=std, device=device)
+        for split in phase.evaluations.values()
+    ]
+    try:
+        fit(
+            classifier,
+            train_loader=train_loader,
+            evaluation_loaders=evaluation_loaders,
+            num_epochs=config.num_epochs,
+            seed=config.seed,
+            folder=folder,
+            device=device,
+            report=report,
+        )
+    except Diverged as error:
+        return classifier, str(error)
+    return classifier, ""
+
+
+def build_network(config: Config) -> nn.Module:
+    """The network that a config names, its weights drawn from the config's seed."""
+    torch.manual_seed(config.seed)
+    return build(model=config.model, conv=config.conv, dataset=plain(config.dataset), plugins=config.plugins)
+
+
+def make_optimizer(config: Config) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
+    """From parameters to the recipe's optimizer.
+
+    Raises:
+        ValueError: if the optimizer does not know an argument, or its value has the wrong type.
+    """
+    own = {key: value for key, value in config.recipe.optimizer.items() if key != "_target_"}
+    optimizer = targets.resolve(config.recipe.optimizer["_target_"], config.plugins)
+    arguments.check(own, optimizer, given_by_code=["params"], owner="recipe.optimizer")
+    try:
+        optimizer([torch.zeros(1, requires_grad=True)], **own)
+    except (TypeError, ValueError) as error:  # ranges are known to the optimizer only
+        raise ValueError(f"`recipe.optimizer`: {error}.") from error
+    return partial(optimizer, **own)
+
+
+def device_of(accelerator: str) -> torch.device:
+    """The device that ``machine.accelerator`` names: a GPU for ``auto`` where there is one.
+
+    Raises:
+        ValueError: if there is no GPU and one is asked for.
+    """
+    has_gpu = torch.cuda.is_available()
+    if accelerator == "gpu" and not has_gpu:
+        raise ValueError("`machine.accelerator` is gpu, but torch finds no CUDA device here; use cpu or auto.")
+    return torch.device("cuda" if has_gpu and accelerator != "cpu" else "cpu")

@@ -1,0 +1,94 @@
+"""The folder of one run while it is worked on: its claim, checkpoints, logs and last failure."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import filelock
+
+from convrepro import durable
+from convrepro.records import store
+
+State = Literal["done", "diverged", "running", "failed", "interrupted", "missing"]
+
+
+class Claimed(Exception):
+    """Another process works on the run."""
+
+
+def records_dir(results_dir: Path) -> Path:
+    return results_dir / "records"
+
+
+def run_dir(results_dir: Path, run_id: str, seed: int) -> Path:
+    return results_dir / "runs" / f"{run_id}-seed{seed}"
+
+
+@contextmanager
+def claim(folder: Path) -> Iterator[None]:
+    """Holds a run for this process; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        Claimed: if another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(_lock_path(folder), timeout=0):
+            yield
+    except filelock.Timeout:
+        raise Claimed(f"another process works on {folder}.") from None
+
+
+def state(results_dir: Path, run_id: str, seed: int) -> State:
+    """What the disk says of a run.
+
+    Raises:
+        ValueError: if the run's record is unreadable.
+    """
+    record = store.read(records_dir(results_dir), run_id, seed)
+    if record is not None:
+        return record.status
+    folder = run_dir(results_dir, run_id, seed)
+    if _is_claimed(folder):
+        return "running"
+    if failure(results_dir, run_id, seed):
+        return "failed"
+    return "interrupted" if any(folder.glob("*/*.ckpt")) else "missing"
+
+
+def write_failure(results_dir: Path, run_id: str, seed: int, reason: str) -> None:
+    """Leaves word of why a run failed."""
+    durable.write(_failure_path(results_dir, run_id, seed), json.dumps({"reason": reason}) + "\n")
+
+
+def clear_failure(results_dir: Path, run_id: str, seed: int) -> None:
+    _failure_path(results_dir, run_id, seed).unlink(missing_ok=True)
+
+
+def failure(results_dir: Path, run_id: str, seed: int) -> str:
+    """Why the last attempt at a run failed; empty if it did not."""
+    try:
+        text = _failure_path(results_dir, run_id, seed).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    return str(json.loads(text)["reason"])
+
+
+def _failure_path(results_dir: Path, run_id: str, seed: int) -> Path:
+    return run_dir(results_dir, run_id, seed) / "failure.json"
+
+
+def _is_claimed(folder: Path) -> bool:
+    if not _lock_path(folder).exists():
+        return False
+    try:
+        with filelock.FileLock(_lock_path(folder), timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+
+
+def _lock_path(folder: Path) -> Path:
+    return folder / "claim.lock"

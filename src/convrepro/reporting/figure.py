@@ -1,0 +1,76 @@
+"""Forest plot of a table: every difference with its intervals, beside the margin."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from convrepro import durable
+from convrepro.reporting.presentation import TONES, present
+from convrepro.statistics.verdict import WITHIN_LEVEL
+from convrepro.tables import BuiltTable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_COLOURS = {"good": "#18794e", "bad": "#c62a2f", "open": "#946800", "muted": "#667078"}
+
+
+def draw(built: BuiltTable) -> "Figure":
+    """The rows that have a difference, top to bottom in their order.
+
+    Raises:
+        ValueError: if no row has one.
+    """
+    from matplotlib.figure import Figure
+
+    shown = present(built)
+    names = [column.texts for column in shown.columns if column.is_label]
+    rows = [
+        (" ".join(texts[index] for texts in names), row.difference, row)
+        for index, row in enumerate(built.rows)
+        if row.difference
+    ]
+    if not rows:
+        raise ValueError(f"{built.name} has no difference to draw; it needs two seeds and a printed value.")
+    figure = Figure(figsize=(7.0, 1.1 + 0.28 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    for height, (_, difference, row) in enumerate(rows):
+        colour = _COLOURS[TONES.get(row.verdict.word, "muted")]
+        axes.fill_betweenx([height - 0.5, height + 0.5], -row.margin, row.margin, color="#e6f2ea", linewidth=0)
+        axes.plot(difference.interval(), [height, height], color=colour, linewidth=1)
+        axes.plot(
+            difference.interval(WITHIN_LEVEL), [height, height], color=colour, linewidth=3.5, solid_capstyle="butt"
+        )
+        axes.plot([difference.estimate], [height], "o", color=colour, markeredgecolor="white")
+    axes.axvline(0.0, color="#667078", linestyle=":", linewidth=1)
+    axes.set_yticks(range(len(rows)), [_without_mathematics(name) for name, _, _ in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel("ours minus paper; thin: 95 %, thick: 90 % interval; shaded: margin")
+    axes.set_title(_without_mathematics(shown.title), fontsize=10)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def write(built: BuiltTable, path: Path) -> Path:
+    """Writes the plot as PNG or SVG, by the path's ending; the same rows give the same bytes.
+
+    Raises:
+        ValueError: if the ending is another, or there is nothing to draw.
+    """
+    import io
+
+    import matplotlib
+
+    file_format = path.suffix.removeprefix(".")
+    if file_format not in ("png", "svg"):
+        raise ValueError(f"a figure must end in .png or .svg, got {path.name!r}.")
+    content = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": built.name, "svg.fonttype": "none"}):
+        metadata = {"Date": None} if file_format == "svg" else {}
+        draw(built).savefig(content, format=file_format, dpi=160, metadata=metadata)
+    durable.write(path, content.getvalue())
+    return path
+
+
+def _without_mathematics(text: str) -> str:
+    return text.replace("$", r"\$")

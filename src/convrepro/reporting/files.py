@@ -1,0 +1,28 @@
+"""A table's files: CSV, Markdown, LaTeX and HTML beside each other."""
+
+from pathlib import Path
+
+from convrepro import durable
+from convrepro.reporting import html, latex, long_form, markdown
+from convrepro.tables import BuiltTable
+
+_FORMATS = {"csv": long_form.render, "md": markdown.render, "tex": latex.render, "html": html.render}
+
+
+def write_all(built: BuiltTable, tables_dir: Path) -> dict[str, Path]:
+    """Writes ``<name>.csv``, ``.md``, ``.tex`` and ``.html``; the same rows give the same bytes.
+
+    Returns:
+        Ending -> path.
+
+    Raises:
+        ValueError: if the table's name is no file name.
+        OSError: if a file cannot be written; it is then what it was.
+    """
+    if built.name in ("", ".", "..") or Path(built.name).name != built.name:
+        raise ValueError(f"a table's name must be a file name, got {built.name!r}.")
+    texts = {ending: render(built) for ending, render in _FORMATS.items()}
+    paths = {ending: tables_dir / f"{built.name}.{ending}" for ending in texts}
+    for ending, path in paths.items():
+        durable.write(path, texts[ending])
+    return paths

@@ -1,0 +1,175 @@
+"""A built table as texts: what all the formats show, so that they cannot disagree."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from convrepro.reporting import neutral
+from convrepro.statistics import Difference
+from convrepro.tables import BuiltTable, Row
+
+TONES = {
+    "reproduced": "good",
+    "holds": "good",
+    "differs": "bad",
+    "contradicted": "bad",
+    "inconclusive": "open",
+    "undecided": "open",
+    "incomplete": "open",
+}  # the others are muted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column; ``rank`` orders the columns by how soon a narrow page drops them, 0 never."""
+
+    title: str
+    texts: tuple[str, ...]
+    rank: int
+    is_label: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownClaim:
+    word: str
+    text: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presentation:
+    """No text has control characters, no label is a formula; nothing is escaped for a format yet."""
+
+    name: str
+    title: str
+    source: str
+    facts: str
+    columns: tuple[Column, ...]
+    words: tuple[str, ...]
+    reasons: tuple[str, ...]
+    claims: tuple[ShownClaim, ...]
+    footnotes: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
+    assumptions: tuple[str, ...]
+
+
+def present(built: BuiltTable) -> Presentation:
+    """The texts of a table. Labels that never vary stand in ``facts``, columns without content nowhere."""
+    labels = _labels(built.rows)
+    constant = {name: texts[0] for name, texts in labels.items() if len(set(texts)) == 1 < len(texts)}
+    columns = [
+        Column(title=neutral.label(name), texts=texts, rank=0, is_label=True)
+        for name, texts in labels.items()
+        if name not in constant
+    ]
+    columns += [column for column in _numbers(built) if any(column.texts) or not built.rows]
+    return Presentation(
+        name=neutral.label(built.name),
+        title=neutral.plain(built.title),
+        source=neutral.plain(built.source),
+        facts=", ".join(f"{neutral.label(name)}: {text}" for name, text in constant.items()),
+        columns=tuple(columns),
+        words=tuple(row.verdict.word for row in built.rows),
+        reasons=tuple(neutral.plain(row.verdict.reason) for row in built.rows),
+        claims=tuple(
+            ShownClaim(
+                word=claim.finding.word,
+                text=neutral.plain(claim.text),
+                source=neutral.plain(claim.source),
+                reason=neutral.plain(claim.finding.reason),
+            )
+            for claim in built.claims
+        ),
+        footnotes=tuple((mark, neutral.plain(note)) for note, mark in built.footnotes.items()),
+        remarks=tuple(map(neutral.plain, built.remarks)),
+        assumptions=tuple(map(neutral.plain, built.assumptions)),
+    )
+
+
+def label_names(rows: Sequence[Row]) -> list[str]:
+    """The labels of any row, in the order in which they first appear."""
+    return list(dict.fromkeys(name for row in rows for name in row.labels))
+
+
+def _labels(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    found = {name: tuple(row.labels.get(name, "") for row in rows) for name in label_names(rows)}
+    if len({row.table for row in rows}) > 1:
+        found = {"table": tuple(row.table for row in rows), **found}
+    found["metric"] = tuple(_metric(row) for row in rows)
+    return {name: tuple(map(neutral.label, texts)) for name, texts in found.items()}
+
+
+def _numbers(built: BuiltTable) -> list[Column]:
+    marks = built.footnotes
+    against = f"minus {neutral.plain(built.baseline)} [95 %]"
+
+    def verdict(row: Row) -> str:
+        return " ".join([row.verdict.word, *(f"[{marks[note]}]" for note in row.notes)])
+
+    def column(title: str, rank: int, text: Callable[[Row], str]) -> Column:
+        return Column(title=title, texts=tuple(map(text, built.rows)), rank=rank)
+
+    return [
+        column("n", 0, _n),
+        column("ours", 0, _ours),
+        column("paper", 0, _paper),
+        column("difference [95 %]", 1, _difference),
+        column("verdict", 0, verdict),
+        column(against, 2, lambda row: _interval(row, row.against_baseline)),
+        column("parameters", 3, lambda row: f"{row.cost.num_parameters:,}" if row.cost else ""),
+        column("MACs", 4, lambda row: f"{row.cost.num_macs / 1e6:,.1f}M" if row.cost else ""),
+        column("operator layers", 6, lambda row: str(row.cost.num_operator_layers) if row.cost else ""),
+        column("time per run", 5, _time),
+    ]
+
+
+def _metric(row: Row) -> str:
+    unit = " (%)" if row.metric.endswith(("_error", "_accuracy")) else ""
+    return row.metric + unit
+
+
+def _n(row: Row) -> str:
+    return str(row.n) if row.n >= row.num_seeds else f"{row.n}/{row.num_seeds}"
+
+
+def _decimals(row: Row) -> int:
+    return row.printed.decimals if row.printed and row.printed.unit == "%" else 2
+
+
+def _ours(row: Row) -> str:
+    if row.ours is None:
+        return ""
+    if row.is_count:
+        return f"{row.ours.mean:,.0f}"
+    spread = "" if row.ours.std is None else f" ± {row.ours.std:.{_decimals(row)}f}"
+    return f"{row.ours.mean:.{_decimals(row)}f}{spread}"
+
+
+def _paper(row: Row) -> str:
+    if row.printed is None:
+        return ""
+    spread = f" ± {row.printed.printed_spread}" if row.printed.printed_spread else ""
+    return f"{row.printed.printed}{spread}{row.printed.unit.replace('%', '')}"
+
+
+def _difference(row: Row) -> str:
+    if row.difference is None and row.ours and row.printed and not row.is_count:
+        return f"{row.ours.mean - row.printed.value:+z.{_decimals(row)}f}"
+    return _interval(row, row.difference)
+
+
+def _interval(row: Row, difference: Difference | None) -> str:
+    if difference is None:
+        return ""
+    low, high = difference.interval()
+    places = _decimals(row)
+    return f"{difference.estimate:+z.{places}f} [{low:+z.{places}f}, {high:+z.{places}f}]"
+
+
+def _time(row: Row) -> str:
+    seconds = row.cost.wall_seconds if row.cost else None
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

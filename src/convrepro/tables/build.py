@@ -1,0 +1,141 @@
+"""A table from a grid, records and printed numbers: a pure function of the three."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from convrepro.papers import Paper
+from convrepro.records import Cell, Record, Table
+from convrepro.statistics import Circumstances, Difference, summarize
+from convrepro.tables.claims import judge_claim
+from convrepro.tables.judging import as_printed, judge, notes, obstacles, stand_in, subtract, theirs
+from convrepro.tables.remarks import remarks
+from convrepro.tables.row import BuiltTable, Cost, Row
+
+
+def build(table: Table, records: Iterable[Record], paper: Paper | None) -> BuiltTable:
+    """Builds a table.
+
+    Records of other configurations, and of seeds that were not asked for, take no part: how many runs a mean
+    has must not depend on what they gave.
+
+    Args:
+        table: grid and how it is judged.
+        records: in any order.
+        paper: what it prints; None if the table stands in none.
+
+    Raises:
+        ValueError: if two records are there of one cell and seed.
+    """
+    by_run = _by_run_and_seed(table, records)
+    replaced = stand_in([cell.labels["dataset"] for cell in table.cells], paper, table.config)
+    rows = [_row(table, cell, by_run[cell.run_id], paper, replaced) for cell in table.cells]
+    rows = [replace(row, against_baseline=_against_baseline(row, rows, table.baseline)) for row in rows]
+    claims = [claim for claim in paper.claims if claim.table == table.config] if paper else []
+    return BuiltTable(
+        name=table.name,
+        title=table.title,
+        source=", ".join(filter(None, [paper.citation if paper else "", table.source])),
+        baseline=table.baseline,
+        rows=tuple(rows),
+        claims=tuple(judge_claim(claim, rows, replaced) for claim in claims),
+        remarks=remarks(rows, paper),
+        assumptions=table.assumptions,
+    )
+
+
+def _by_run_and_seed(table: Table, records: Iterable[Record]) -> Mapping[str, Mapping[int, Record]]:
+    found: dict[str, dict[int, Record]] = defaultdict(dict)
+    for record in sorted(records, key=lambda record: (record.run_id, record.seed)):
+        if record.seed in found[record.run_id]:
+            raise ValueError(f"run {record.run_id} has two records of seed {record.seed}; keep one.")
+        if 0 <= record.seed < table.num_seeds:
+            found[record.run_id][record.seed] = record
+    return found
+
+
+def _row(
+    table: Table, cell: Cell, records: Mapping[int, Record], paper: Paper | None, replaced: Mapping[str, str]
+) -> Row:
+    values, problems = _values(table, records)
+    ours = summarize(values.values()) if values else None
+    printed = paper.printed(table.config, as_printed(cell.labels, replaced), table.metric) if paper else None
+    scaled = cell.scaled or any(record.scaled for record in records.values())
+    official_data = cell.official_data and all(record.official_data for record in records.values())
+    given = Circumstances(
+        num_seeds=table.num_seeds,
+        problems=problems,
+        obstacles=obstacles(
+            scaled=scaled,
+            official_data=official_data,
+            selection=table.selection,
+            printed=printed,
+            labels=cell.labels,
+            paper=paper,
+        ),
+        misprint=printed.misprint if printed else "",
+    )
+    verdict = judge(table.metric, ours, printed, margin=table.margin, given=given)
+    return Row(
+        table=table.name,
+        labels=cell.labels,
+        metric=table.metric,
+        run_id=cell.run_id,
+        selection=table.selection,
+        scaled=scaled,
+        official_data=official_data,
+        values=values,
+        num_seeds=table.num_seeds,
+        margin=table.margin,
+        ours=ours,
+        cost=_cost(list(records.values())),
+        printed=printed,
+        difference=subtract(table.metric, ours, theirs(printed)),
+        verdict=verdict,
+        against_baseline=None,
+        notes=notes(verdict, given),
+    )
+
+
+def _values(table: Table, records: Mapping[int, Record]) -> tuple[dict[int, float], list[str]]:
+    values, problems = {}, []
+    for seed, record in records.items():
+        if record.status == "diverged":
+            problems.append(f"seed {seed} diverged: {record.reason or 'no reason is recorded'}")
+            continue
+        try:
+            value = record.metric(table.metric, table.selection)
+        except ValueError as error:
+            problems.append(str(error).removesuffix("."))
+            continue
+        if math.isfinite(value):
+            values[seed] = value
+        else:
+            problems.append(f"seed {seed}: {table.metric} is {value}")
+    return values, problems
+
+
+def _cost(records: Sequence[Record]) -> Cost | None:
+    if not records:
+        return None
+    timed = [record.measured for record in records if "wall_seconds" in record.measured]
+    first = records[0]
+    return Cost(
+        num_parameters=first.num_parameters,
+        num_macs=first.num_macs,
+        num_operator_layers=first.num_operator_layers,
+        wall_seconds=summarize(run["wall_seconds"] for run in timed).mean if timed else None,
+    )
+
+
+def _against_baseline(row: Row, rows: Sequence[Row], baseline: str) -> Difference | None:
+    if row.labels["conv"] == baseline:
+        return None
+    found = [other for other in rows if other.labels["conv"] == baseline and _place(other) == _place(row)]
+    return subtract(row.metric, row.ours, found[0].ours) if len(found) == 1 else None
+
+
+def _place(row: Row) -> dict[str, str]:
+    """The labels that say where an operator stands, without those that are its own."""
+    return {label: value for label, value in row.labels.items() if label.partition(".")[0] != "conv"}

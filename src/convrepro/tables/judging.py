@@ -1,0 +1,96 @@
+"""From our numbers and the paper's to a difference and a verdict."""
+
+from collections.abc import Mapping, Sequence
+
+from convrepro.papers import Paper, PrintedNumber
+from convrepro.statistics import (
+    Circumstances,
+    Difference,
+    Summary,
+    Verdict,
+    difference,
+    judge_count,
+    judge_mean,
+)
+from convrepro.tables.row import COUNTS
+
+
+def judge(
+    metric: str, ours: Summary | None, printed: PrintedNumber | None, *, margin: float, given: Circumstances
+) -> Verdict:
+    """Verdict on one cell: counts must agree at the printed precision, means within the margin."""
+    if metric in COUNTS:
+        value, half_unit = (printed.value, printed.half_unit) if printed else (None, 0.0)
+        return judge_count(ours, value, half_unit=half_unit, given=given)
+    rounding = printed.half_unit if printed else 0.0
+    return judge_mean(ours, theirs(printed), margin=margin, rounding=rounding, given=given)
+
+
+def notes(verdict: Verdict, given: Circumstances) -> tuple[str, ...]:
+    """What must be read beside a row's numbers."""
+    open_question = verdict.reason if verdict.word == "inconclusive" else ""
+    return tuple(filter(None, [given.misprint, *given.obstacles, *given.problems, open_question]))
+
+
+def theirs(printed: PrintedNumber | None) -> Summary | None:
+    """A printed number as a summary; one run if their number is not printed, for the widest interval."""
+    if printed is None:
+        return None
+    n = printed.num_runs or 1
+    return Summary(n=n, mean=printed.value, std=printed.spread if n > 1 else None)
+
+
+def subtract(metric: str, ours: Summary | None, other: Summary | None) -> Difference | None:
+    """Ours minus the other's; None for counts, without any deviation, or if a number is not finite."""
+    if metric in COUNTS or ours is None or other is None:
+        return None
+    if not (ours.is_finite and other.is_finite) or ours.std is other.std is None:
+        return None
+    return difference(ours, other)
+
+
+def obstacles(
+    *,
+    scaled: bool,
+    official_data: bool,
+    selection: str,
+    printed: PrintedNumber | None,
+    labels: Mapping[str, str],
+    paper: Paper | None,
+) -> tuple[str, ...]:
+    """Why a cell's numbers must not be compared with the printed one.
+
+    Args:
+        scaled: fewer epochs or images than the protocol asks for.
+        official_data: whether the data are the official distribution.
+        selection: rule by which our epoch was chosen; empty if it is not known, which is no obstacle.
+        printed: the number to compare with.
+        labels: of our cell.
+        paper: that prints it.
+    """
+    found = []
+    if scaled:
+        found.append("scaled: fewer epochs or images than the protocol asks for")
+    if printed and printed.labels["dataset"] != labels["dataset"]:
+        found.append(f"data set {labels['dataset']} in place of {printed.labels['dataset']}")
+    if not official_data:
+        found.append(f"{labels['dataset']} is not the official distribution")
+    if printed and paper:
+        rule = paper.tables[printed.table].selection
+        if rule and selection and rule != selection:
+            found.append(f"our epoch is chosen by {selection}, the paper's by {rule}")
+    return tuple(found)
+
+
+def stand_in(datasets: Sequence[str], paper: Paper | None, table: str) -> dict[str, str]:
+    """Our data set -> the printed one that it stands in for, if each is the only one of its table."""
+    if paper is None:
+        return {}
+    printed = paper.printed_labels(table, "dataset")
+    ours = list(dict.fromkeys(datasets))
+    return dict(zip(ours, printed, strict=True)) if len(ours) == len(printed) == 1 else {}
+
+
+def as_printed(labels: Mapping[str, str], replaced: Mapping[str, str]) -> dict[str, str]:
+    """The labels under which the paper prints a cell's number."""
+    return {**labels, "dataset": replaced.get(labels["dataset"], labels["dataset"])}

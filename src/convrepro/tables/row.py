@@ -1,0 +1,125 @@
+"""A built table: what a report shows, before anybody decides how it looks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convrepro.papers import PrintedNumber
+from convrepro.statistics import Difference, Finding, Summary, Verdict
+
+COUNTS = ("num_parameters", "num_macs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a cell's network costs; the seconds are the mean over its runs, None if no run was timed."""
+
+    num_parameters: int
+    num_macs: int
+    num_operator_layers: int
+    wall_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One cell and metric.
+
+    Args:
+        table: its name in ``configs/table``, with the marks of ``records.Table.name``.
+        labels: as in ``records.Cell``.
+        metric: its name.
+        run_id: of the cell; empty for numbers that are not ours.
+        selection: rule by which the epoch was chosen; empty if it is not known.
+        scaled: fewer epochs or images than the protocol asks for.
+        official_data: whether the data are the official distribution.
+        values: seed -> result of the runs that left one.
+        num_seeds: how many seeds were asked for.
+        margin: half-width within which two means count as equal.
+        ours: summary of the runs; None if there are none.
+        cost: None if there are no runs.
+        printed: the paper's number; None if it prints none.
+        difference: ours minus the paper's; None for counts and where no interval can be computed.
+        verdict: the word and its reason.
+        against_baseline: ours minus our baseline's; None for counts and for the baseline itself.
+        notes: what must be read beside the numbers.
+    """
+
+    table: str
+    labels: Mapping[str, str]
+    metric: str
+    run_id: str
+    selection: str
+    scaled: bool
+    official_data: bool
+    values: Mapping[int, float]
+    num_seeds: int
+    margin: float
+    ours: Summary | None
+    cost: Cost | None
+    printed: PrintedNumber | None
+    difference: Difference | None
+    verdict: Verdict
+    against_baseline: Difference | None
+    notes: tuple[str, ...]
+
+    @property
+    def config(self) -> str:
+        """The table's name without its marks."""
+        return self.table.partition(".")[0]
+
+    @property
+    def n(self) -> int:
+        return self.ours.n if self.ours else 0
+
+    @property
+    def is_complete(self) -> bool:
+        """All seeds that were asked for left a finite number."""
+        return self.ours is not None and self.ours.is_finite and self.n >= self.num_seeds
+
+    @property
+    def is_count(self) -> bool:
+        return self.metric in COUNTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedClaim:
+    """A sentence of the paper and what our runs say of it."""
+
+    text: str
+    source: str
+    finding: Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltTable:
+    """Rows in the order of the grid, and all that must stand with them.
+
+    Args:
+        name: of the table; the stem of its files.
+        title: one line.
+        source: where it stands: the paper and its table; empty if nowhere.
+        baseline: the ``conv`` that ``against_baseline`` refers to; empty if there is none.
+        rows: one per cell and metric.
+        claims: the paper's, in its order.
+        remarks: what the columns mean and how the verdicts come about.
+        assumptions: where the paper is silent, what was decided.
+    """
+
+    name: str
+    title: str
+    source: str
+    baseline: str
+    rows: tuple[Row, ...]
+    claims: tuple[JudgedClaim, ...]
+    remarks: tuple[str, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def footnotes(self) -> dict[str, str]:
+        """Note -> its mark (a, b, ..., z, aa, ...), in the order in which the rows need them."""
+        notes = dict.fromkeys(note for row in self.rows for note in row.notes)
+        return {note: _letters(index) for index, note in enumerate(notes)}
+
+
+def _letters(index: int) -> str:
+    head, last = divmod(index, 26)
+    return (_letters(head - 1) if head else "") + chr(ord("a") + last)

@@ -1,0 +1,38 @@
+"""Import of the objects that configs name under ``_target_``, from an allow-list of packages only."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+ALLOWED = ("convrepro", "torch.nn", "torch.optim")
+
+
+def resolve(target: str, plugins: Sequence[str] = ()) -> Any:
+    """Returns the class or function that ``target`` names.
+
+    Args:
+        target: dotted path, such as ``convrepro.conv.DynamicKernelConv2d``.
+        plugins: names of further packages that the user allows.
+
+    Raises:
+        ValueError: if the target lies outside the allowed packages, was only imported into one of them from
+            elsewhere (``convrepro.durable.os.system``), or does not exist.
+    """
+    allowed = (*ALLOWED, *plugins)
+    if not _lies_in(target, allowed):
+        raise ValueError(
+            f"`_target_` must lie in {', '.join(allowed)}, got {target!r}; name your own package in `plugins`."
+        )
+    module_name, _, attribute = target.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"`_target_` {target!r} cannot be imported: {error}.") from error
+    home = getattr(found, "__module__", None) or ""
+    if not callable(found) or not _lies_in(f"{home}.", allowed):
+        raise ValueError(f"`_target_` {target!r} must be a class or function of {', '.join(allowed)}.")
+    return found
+
+
+def _lies_in(target: str, packages: Sequence[str]) -> bool:
+    return any(target.startswith(f"{package}.") for package in packages)

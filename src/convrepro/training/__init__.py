@@ -1,0 +1,7 @@
+"""Training by Lightning: modules, schedules, checkpoints, one phase."""
+
+from convrepro.training.classifier import Classifier, Diverged
+from convrepro.training.fit import fit
+from convrepro.training.schedules import multistep
+
+__all__ = ["Classifier", "Diverged", "fit", "multistep"]

@@ -1,0 +1,199 @@
+"""Random crop, flip and erasing against literal loops, NumPy and torchvision; statistics of the draws."""
+
+import hashlib
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.transforms.v2 import functional as reference
+
+from convrepro import config_files
+from convrepro.data import augmentation as augment
+
+NONE, CIFAR, FASHION = (
+    config_files.load("recipe/augmentation", name) for name in ("none", "dk_cifar", "dk_fashion_mnist")
+)
+
+
+GOLDEN = "8b1607d85097ade64b387eea6019a2586a1df5c2deaf88c7d8e7b5a6e2284817"
+
+
+def draws(augmentation: dict[str, Any], num_images: int = 1000, **keys: Any) -> augment.EpochDraws:
+    arguments = {"image_size": (28, 28), "seed": 0, "epoch": 0} | keys
+    return augment.draw(augmentation, num_images=num_images, **arguments)
+
+
+def random_images(num_images: int, height: int, width: int, channels: int) -> torch.Tensor:
+    shape = (num_images, height, width, channels)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def equal(one: augment.EpochDraws, other: augment.EpochDraws) -> bool:
+    return all(torch.equal(value, vars(other)[name]) for name, value in vars(one).items())
+
+
+def test_same_seed_and_epoch_same_draws() -> None:
+    assert equal(draws(FASHION, seed=3, epoch=7), draws(FASHION, seed=3, epoch=7))
+
+
+def test_draws_leave_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    draws(FASHION)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_two_seeds_or_epochs_share_their_order() -> None:
+    """Seed 1 of epoch 2 is not seed 2 of epoch 1, nor seed 12 of epoch 3 seed 1 of epoch 23."""
+    pairs = [(seed, epoch) for seed in range(20) for epoch in range(20)] + [(12, 3), (1, 23)]
+    orders = {tuple(draws(NONE, 30, seed=seed, epoch=epoch).order_N.tolist()) for seed, epoch in pairs}
+    assert len(orders) == len(set(pairs))
+
+
+def test_order_does_not_depend_on_the_augmentation() -> None:
+    assert torch.equal(draws(NONE).order_N, draws(FASHION).order_N)
+
+
+def test_draws_are_the_same_forever() -> None:
+    """Golden: records can be reproduced only while this stream stays. MT19937 and torch's CPU kernels."""
+    epoch = draws(FASHION, 5000, seed=1, epoch=2)
+    content = b"".join(tensor.numpy().astype("<i8").tobytes() for tensor in vars(epoch).values())
+    assert hashlib.sha256(content).hexdigest() == GOLDEN
+
+
+def test_order_is_a_permutation() -> None:
+    assert sorted(draws(NONE, 100).order_N.tolist()) == list(range(100))
+
+
+def test_no_augmentation_changes_nothing() -> None:
+    epoch = draws(NONE)
+    assert not epoch.offsets_N2.any()
+    assert not epoch.flips_N.any()
+    assert not epoch.erasures_N4.any()
+
+
+def test_offsets_are_uniform_over_all_windows() -> None:
+    """81 windows, 81,000 draws: 1,000 each, standard deviation 31.4; 6 of them allowed."""
+    offsets = draws(CIFAR, 81_000).offsets_N2
+    counts = torch.bincount(offsets[:, 0] * 9 + offsets[:, 1], minlength=81)
+    assert counts.shape == (81,)
+    assert (counts - 1000).abs().max() < 6 * math.sqrt(1000 * 80 / 81)
+
+
+def test_half_of_the_images_are_flipped_and_erased() -> None:
+    """40,000 draws: 20,000, standard deviation 100; 5 of them allowed."""
+    epoch = draws(FASHION, 40_000)
+    assert abs(int(epoch.flips_N.sum()) - 20_000) < 500
+    erased_N = epoch.erasures_N4[:, 2] > 0
+    assert abs(int(erased_N.sum()) - 20_000) < 500
+    # Independent of each other: a quarter has both (standard deviation 87).
+    assert abs(int((erased_N & epoch.flips_N).sum()) - 10_000) < 435
+
+
+def test_erased_rectangles_lie_inside_and_are_smaller_than_the_image() -> None:
+    top, left, height, width = draws(FASHION, 20_000, image_size=(28, 24)).erasures_N4.unbind(1)
+    assert int(height.max()) < 28
+    assert int(width.max()) < 24
+    assert int((top + height).max()) <= 28
+    assert int((left + width).max()) <= 24
+    assert int(top.min()) == int(left.min()) == 0
+
+
+def rectangles_of_a_literal_loop(num_images: int, side: int, seed: int) -> np.ndarray:
+    """Random erasing as the code of Zhong et al. states it, one image at a time, with NumPy's generator."""
+    stream, found = np.random.RandomState(seed), []
+    for _ in range(num_images):
+        for _ in range(100):
+            area = stream.uniform(0.02, 0.4) * side * side
+            aspect = stream.uniform(0.3, 1 / 0.3)
+            height, width = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+            if height < side and width < side:
+                top, left = stream.randint(0, side - height + 1), stream.randint(0, side - width + 1)
+                found.append((top, left, height, width))
+                break
+    return np.array(found)
+
+
+def test_rectangles_are_distributed_as_in_a_literal_loop() -> None:
+    """Means of top, left, height, width and area of 20,000 rectangles differ by under 5 standard errors."""
+    ours = draws(FASHION | {"erase_probability": 1.0}, 20_000).erasures_N4.double().numpy()
+    theirs = rectangles_of_a_literal_loop(20_000, 28, seed=1).astype(float)
+    assert len(theirs) == len(ours)
+    ours, theirs = (np.column_stack([r, r[:, 2] * r[:, 3]]) for r in (ours, theirs))
+    for one, other in zip(ours.T, theirs.T, strict=True):
+        error = math.sqrt((one.var() + other.var()) / 20_000)
+        assert abs(one.mean() - other.mean()) < 5 * error
+        assert one.std() == pytest.approx(other.std(), rel=0.05)
+
+
+def test_rectangle_that_never_fits_is_given_up() -> None:
+    """The whole area at aspect 1 is as large as the image, which is not smaller than it."""
+    never = FASHION | {"erase_probability": 1.0, "erase_area": [1.0, 1.0], "erase_aspect": [1.0, 1.0]}
+    assert not draws(never, 10).erasures_N4.any()
+
+
+@pytest.mark.parametrize("mode", ["zero", "reflect"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_crop_is_a_window_of_the_padded_image(mode: str, channels: int) -> None:
+    images, epoch = random_images(12, 7, 9, channels), draws(CIFAR, 12, image_size=(7, 9))
+    padded = augment.pad(images, 4, mode)
+    cropped = augment.crop(padded, epoch.order_N, epoch.offsets_N2, (7, 9))
+    for i, (image, (top, left)) in enumerate(zip(epoch.order_N, epoch.offsets_N2.tolist(), strict=True)):
+        planes = images[image].permute(2, 0, 1)
+        whole = reference.pad(planes, [4], padding_mode="constant" if mode == "zero" else "reflect")
+        expected = reference.crop(whole, top, left, 7, 9)
+        assert torch.equal(cropped[i].permute(2, 0, 1), expected)
+
+
+def test_padding_of_a_row() -> None:
+    row = torch.tensor([1, 2, 3, 4], dtype=torch.uint8).view(1, 1, 4, 1).expand(1, 4, 4, 1)
+    assert augment.pad(row, 2, "reflect")[0, 3, :, 0].tolist() == [3, 2, 1, 2, 3, 4, 3, 2]
+    assert augment.pad(row, 2, "zero")[0, 3, :, 0].tolist() == [0, 0, 1, 2, 3, 4, 0, 0]
+
+
+def test_flip_mirrors_left_to_right() -> None:
+    images = random_images(4, 3, 5, 3)
+    flipped = augment.flip(images, torch.tensor([True, False, True, False]))
+    for i, image in enumerate(images):
+        planes = image.permute(2, 0, 1)
+        expected = reference.horizontal_flip(planes) if i % 2 == 0 else planes
+        assert torch.equal(flipped[i].permute(2, 0, 1), expected)
+
+
+def test_erasing_fills_every_channel_of_the_rectangle() -> None:
+    images = random_images(50, 28, 28, 3).float()
+    rectangles = draws(FASHION, 50).erasures_N4
+    expected = images.clone()
+    for image, (top, left, height, width) in zip(expected, rectangles.tolist(), strict=True):
+        image[top : top + height, left : left + width, :] = 0.4914
+    assert torch.equal(augment.erase(images, rectangles, 0.4914), expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("crop_mode", "edge", "`crop_mode` must be zero or reflect, got 'edge'"),
+        ("crop_padding", -1, r"`crop_padding` must be an integer in \[0, 27\], got -1"),
+        ("crop_padding", 28, r"`crop_padding` must be an integer in \[0, 27\], got 28"),
+        ("crop_padding", 2.5, "`crop_padding` must be an integer"),
+        ("flip_probability", float("nan"), r"`flip_probability` must be a number in \[0.0, 1.0\], got nan"),
+        ("flip_probability", "half", "`flip_probability` must be a number .* got 'half'"),
+        ("erase_probability", 1.5, "`erase_probability` must be a number"),
+        ("erase_probability", True, "`erase_probability` must be a number"),
+        ("erase_area", [0.4, 0.02], r"`erase_area\[0\]` must be a number in \[0.001, 0.02\], got 0.4"),
+        ("erase_area", 0.4, r"`erase_area` must be a pair \[least, greatest\], got 0.4"),
+        ("erase_aspect", [0.0, 1.0], r"`erase_aspect\[0\]` must be a number in \[0.001, 1.0\], got 0.0"),
+        ("erase_tries", 0, r"`erase_tries` must be an integer in \[1, 10000\], got 0"),
+        ("erase_value", None, "`erase_value` must be a number"),
+    ],
+)
+def test_value_out_of_range(key: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draws(FASHION | {key: value})
+
+
+@pytest.mark.parametrize("key", sorted(FASHION.keys() - {"about", "name"}))
+def test_missing_key(key: str) -> None:
+    with pytest.raises(ValueError, match=f"`{key}"):
+        draws({name: value for name, value in FASHION.items() if name != key})

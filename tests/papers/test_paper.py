@@ -1,0 +1,79 @@
+import pytest
+
+from convrepro.papers import Paper, PrintedNumber, load
+from convrepro.papers.paper import is_decimal
+
+
+def number(printed: str, unit: str = "%", spread: str = "") -> PrintedNumber:
+    return PrintedNumber(
+        table="t",
+        labels={"dataset": "d", "model": "m", "conv": "c"},
+        metric="test_error",
+        printed=printed,
+        printed_spread=spread,
+        spread_kind="std" if spread else "",
+        num_runs=5,
+        unit=unit,
+        misprint="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("printed", "unit", "value", "half_unit"),
+    [
+        ("5.96", "%", 5.96, 0.005),
+        ("5.9", "%", 5.9, 0.05),
+        ("5.90", "%", 5.9, 0.005),  # the zero is information
+        ("6", "%", 6.0, 0.5),
+        ("0.14", "M", 140_000.0, 5_000.0),
+    ],
+)
+def test_digits_say_how_a_value_was_rounded(printed: str, unit: str, value: float, half_unit: float) -> None:
+    assert number(printed, unit).value == value
+    assert number(printed, unit).half_unit == half_unit
+
+
+def test_a_spread_is_optional() -> None:
+    assert number("5.96", spread="0.06").spread == 0.06
+    assert number("5.96").spread is None
+
+
+@pytest.fixture(scope="module")
+def dk_cnn() -> Paper:
+    return load("dk_cnn")
+
+
+def test_printed_needs_exactly_these_labels_in_whatever_order(dk_cnn: Paper) -> None:
+    labels = {"conv": "dk", "model": "cnn4", "dataset": "fashion_mnist"}
+    found = dk_cnn.printed("dk_table5", labels, "test_error")
+    assert found is not None
+    assert (found.printed, found.printed_spread) == ("5.86", "0.13")
+    assert dk_cnn.printed("dk_table5", {**labels, "conv.points": "5"}, "test_error") is None
+    assert dk_cnn.printed("dk_table7", labels, "test_error") is None
+    assert dk_cnn.printed("dk_table5", labels, "num_parameters") is None
+
+
+def test_citation(dk_cnn: Paper) -> None:
+    assert dk_cnn.citation == "Liu et al., Neurocomputing 422 (2021) 95-108"
+
+
+def test_printed_labels(dk_cnn: Paper) -> None:
+    assert dk_cnn.printed_labels("dk_table5", "conv") == ["standard", "dk", "dk_first"]
+    assert dk_cnn.printed_labels("dk_table5", "conv.points") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5.96", True),
+        ("6", True),
+        ("", False),
+        (".", False),
+        ("1e5", False),
+        ("nan", False),
+        ("-1", False),
+        ("٣", False),
+    ],
+)
+def test_is_decimal(text: str, expected: bool) -> None:
+    assert is_decimal(text) is expected

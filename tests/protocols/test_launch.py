@@ -1,0 +1,43 @@
+"""Runs in turn and side by side."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from tests.protocols.test_run import TINY
+
+from convrepro.protocols.compose import compose
+from convrepro.protocols.launch import launch
+from convrepro.protocols.schema import Config
+from convrepro.records import store, workspace
+
+
+def _configs(results_dir: Path) -> list[Config]:
+    one = compose([*TINY, "recipe.epochs=1", f"machine.results_dir='{results_dir}'"])
+    broken = dataclasses.replace(one, dataset=dataclasses.replace(one.dataset, num_classes=3))
+    return [one, broken, dataclasses.replace(one, seed=1)]
+
+
+@pytest.mark.parametrize("launcher", ["serial", "joblib"])
+def test_a_failing_run_does_not_stop_the_others(tmp_path: Path, launcher: str) -> None:
+    outcomes = list(launch(_configs(tmp_path), launcher=launcher))
+    failed = [outcome for outcome in outcomes if outcome.record is None]
+    assert len(outcomes) == 3
+    assert [outcome.config.dataset.num_classes for outcome in failed] == [3]
+    assert failed[0].failure.startswith("ValueError: ")
+
+
+def test_side_by_side_is_the_same_as_in_turn(tmp_path: Path) -> None:
+    numbers = []
+    for launcher in ("serial", "joblib"):
+        results_dir = tmp_path / launcher
+        list(launch(_configs(results_dir), launcher=launcher))
+        records = store.read_everything(workspace.records_dir(results_dir))
+        numbers.append([dataclasses.asdict(record) | {"measured": None} for record in records])
+    assert len(numbers[0]) == 2
+    assert numbers[0] == numbers[1]
+
+
+def test_an_unknown_launcher() -> None:
+    with pytest.raises(ValueError, match="`launcher` must be one of serial, joblib, got 'rocket'"):
+        list(launch([], launcher="rocket"))

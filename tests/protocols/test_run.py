@@ -1,0 +1,135 @@
+"""One seed of one cell, end to end, on real digits."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convrepro.protocols.compose import compose
+from convrepro.protocols.identity import run_id
+from convrepro.protocols.run import run
+from convrepro.protocols.schema import Config
+from convrepro.records import Record, store, workspace
+
+TINY = [
+    *("dataset=digits", "protocol.images=0.2", "model=cnn4", "model.filters=8", "recipe=quickstart"),
+    *("recipe.epochs=3", "recipe.batch_size=16", "recipe.optimizer.lr=0.01", "recipe.milestones=[2]"),
+    *("machine.accelerator=cpu", "machine.threads=1"),
+]
+
+
+def _config(results_dir: Path, *overrides: str) -> Config:
+    return compose([*TINY, f"machine.results_dir='{results_dir}'", *overrides])
+
+
+def _numbers(record: Record) -> dict[str, Any]:
+    """All but the fields that are measured."""
+    return dataclasses.asdict(record) | {"measured": None, "environment": None}
+
+
+class Stop(Exception):
+    """Ends a run from within."""
+
+
+def _stop_at(fraction: float) -> Callable[[float], None]:
+    def report(reached: float) -> None:
+        if reached >= fraction:
+            raise Stop
+
+    return report
+
+
+@pytest.fixture(scope="module", params=["", "protocol.retrain=true"], ids=["one phase", "two phases"])
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Record]:
+    override: str = request.param or "protocol.retrain=false"
+    return override, run(_config(tmp_path_factory.mktemp("results"), "conv=dk", override))
+
+
+def test_a_record_has_what_a_table_needs(finished: tuple[str, Record]) -> None:
+    _, record = finished
+    assert record.status == "done"
+    assert record.scaled
+    assert record.official_data
+    assert record.num_operator_layers == 2
+    assert set(record.selected) == {"last", "best_on_validation", "best_on_test"}
+    assert {len(values) for values in record.epochs.values()} == {3}
+    assert record.names == {
+        "conv": "dk", "model": "cnn4", "dataset": "digits", "recipe": "quickstart", "protocol": "holdout_200",
+    }  # fmt: skip
+    assert record.environment["threads"] == 1
+    assert record.measured["wall_seconds"] > 0
+
+
+def test_the_selected_epoch_is_the_best_on_validation(finished: tuple[str, Record]) -> None:
+    override, record = finished
+    prefix = "select_" if override.endswith("true") else ""
+    validation = record.epochs[f"{prefix}validation_accuracy"]
+    epoch = int(record.selected["best_on_validation"]["epoch"])
+    assert validation[epoch - 1] == max(value for value in validation if value is not None)
+    assert record.selected["best_on_validation"]["test_accuracy"] == pytest.approx(
+        record.epochs["test_accuracy"][epoch - 1], rel=1e-5
+    )
+
+
+def test_it_is_better_than_chance(finished: tuple[str, Record]) -> None:
+    assert finished[1].metric("test_accuracy", "last") > 20.0
+
+
+def test_the_same_again_is_the_same_to_the_last_bit(finished: tuple[str, Record], tmp_path: Path) -> None:
+    override, record = finished
+    assert _numbers(run(_config(tmp_path, "conv=dk", override))) == _numbers(record)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.45, 0.55, 0.99])
+def test_a_stopped_run_goes_on_to_the_same_record(
+    finished: tuple[str, Record], tmp_path: Path, fraction: float
+) -> None:
+    override, record = finished
+    config = _config(tmp_path, "conv=dk", override)
+    with pytest.raises(Stop):
+        run(config, report=_stop_at(fraction))
+    assert workspace.state(tmp_path, run_id(config), 0) == "failed"
+    assert _numbers(run(config)) == _numbers(record)
+    assert workspace.state(tmp_path, run_id(config), 0) == "done"
+    assert not list(tmp_path.rglob("*.ckpt*"))
+
+
+def test_another_seed_is_another_result(finished: tuple[str, Record], tmp_path: Path) -> None:
+    override, record = finished
+    other = run(_config(tmp_path, "conv=dk", override, "seed=1"))
+    assert other.run_id == record.run_id
+    assert other.epochs["train_loss"] != record.epochs["train_loss"]
+
+
+def test_a_run_with_a_record_is_not_run_again(tmp_path: Path) -> None:
+    config = _config(tmp_path, "recipe.epochs=1")
+    record = run(config)
+    assert run(config, report=_stop_at(0.0)) == record
+
+
+def test_a_count_needs_no_data_and_leaves_only_its_record(tmp_path: Path) -> None:
+    """SPEC of the paper's Table 6: CNN4 has 143,050 parameters on 28 x 28 x 1."""
+    record = run(compose(["protocol=count", "dataset=fashion_mnist", "model=cnn4", f"machine.results_dir='{tmp_path}'",
+                          "machine.data_dir=/nowhere", "machine.download=false"]))  # fmt: skip
+    assert record.metric("num_parameters", "last") == 143_050
+    assert record.epochs == {}
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [f"{record.run_id}-seed0.json"]
+
+
+def test_missing_data_without_leave_to_download_is_a_failure_that_says_where(tmp_path: Path) -> None:
+    config = compose(["dataset=cifar10", "model=cnn4", f"machine.results_dir='{tmp_path}'", "machine.download=false",
+                      f"machine.data_dir='{tmp_path / 'data'}'"])  # fmt: skip
+    with pytest.raises(FileNotFoundError, match="convrepro data fetch cifar10"):
+        run(config)
+    assert workspace.state(tmp_path, run_id(config), 0) == "failed"
+    assert str(tmp_path / "data") in workspace.failure(tmp_path, run_id(config), 0)
+
+
+def test_a_loss_that_is_no_number_is_a_record_of_its_own(tmp_path: Path) -> None:
+    record = run(_config(tmp_path, "recipe.optimizer.lr=1e30"))
+    assert record.status == "diverged"
+    assert "training loss was nan" in record.reason or "training loss was inf" in record.reason
+    assert record.selected == {}
+    assert store.read(workspace.records_dir(tmp_path), record.run_id, 0) == record

@@ -1,0 +1,58 @@
+"""The schema: unknown keys, wrong types and ranges are one clear line."""
+
+import pytest
+
+from convrepro.protocols.compose import compose
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+recipe.learning_rat=0.1", "unknown key `recipe.learning_rat`; known there: about, name"),
+        ("+recipe.augmentation.blur=1", "unknown key `recipe.augmentation.blur`"),
+        ("+colour=red", "unknown key `colour`"),
+        ("recipe.epochs=many", "`recipe.epochs`: Value 'many' .* could not be converted to Integer"),
+        ("recipe.epochs=2.5", "`recipe.epochs`"),
+        ("recipe.epochs=0", r"`recipe.epochs` must lie in \[1, 1e\+06\], got 0"),
+        ("recipe.batch_size=-1", "`recipe.batch_size` must lie in"),
+        ("recipe.decay_factor=nan", r"`recipe.decay_factor` must lie in \[0, 1\], got nan"),
+        ("recipe.milestones=[5,3]", r"`recipe.milestones` must be rising epochs"),
+        ("protocol.scale=0", "`protocol.scale` must lie in"),
+        ("protocol.scale=1.5", "`protocol.scale` must lie in"),
+        ("protocol.task=dance", "`protocol.task` must be one of classification, count, got 'dance'"),
+        (
+            "recipe.augmentation.crop_mode=wrap",
+            "`recipe.augmentation.crop_mode` must be one of zero, reflect",
+        ),
+        (
+            "recipe.augmentation.erase_area=[0.5]",
+            "`recipe.augmentation.erase_area` must be two rising positive",
+        ),
+        ("machine.accelerator=abacus", "`machine.accelerator` must be one of auto, cpu, gpu"),
+        ("machine.download=perhaps", "`machine.download`"),
+        ("seed=-1", "`seed` must lie in"),
+        ("seed=abc", "`seed`"),
+        ("dataset.image_size=[8]", "`dataset.image_size` must be"),
+        ("conv._target_=null", "`conv._target_` must name a class"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_key(override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        compose([override])
+    assert "\n" not in str(error.value)
+
+
+def test_epochs_and_milestones_move_with_the_scale() -> None:
+    config = compose(["recipe=dk_sgd", "protocol.scale=0.02"])
+    assert config.num_epochs == 6  # 300 x 0.02
+    assert [config.scaled_epochs(milestone) for milestone in config.recipe.milestones] == [3, 4]
+    assert config.is_scaled
+
+
+def test_at_least_one_epoch_is_left() -> None:
+    assert compose(["recipe=dk_sgd", "protocol.scale=0.0001"]).num_epochs == 1
+
+
+def test_fewer_images_are_a_scaled_run_too() -> None:
+    assert compose(["protocol.images=0.5"]).is_scaled
+    assert not compose([]).is_scaled

@@ -1,0 +1,31 @@
+"""Selection rules."""
+
+import pytest
+
+from convrepro.protocols.selection import select
+
+HISTORY = {"train_loss": [3.0, 2.0, 1.0, 0.5], "test_accuracy": [10.0, 40.0, 30.0, 35.0]}
+
+
+def test_each_rule_takes_its_epoch() -> None:
+    selected = select(HISTORY, validation=[1.0, 2.0, 9.0, 4.0])
+    assert {rule: (found["epoch"], found["test_accuracy"]) for rule, found in selected.items()} == {
+        "last": (4, 35.0),
+        "best_on_validation": (3, 30.0),
+        "best_on_test": (2, 40.0),
+    }
+    assert selected["best_on_validation"]["train_loss"] == 1.0
+
+
+def test_of_equal_epochs_the_first_is_taken() -> None:
+    assert select(HISTORY, validation=[5.0, 9.0, 9.0, 9.0])["best_on_validation"]["epoch"] == 2
+
+
+def test_without_validation_there_is_no_choice_by_it() -> None:
+    assert select(HISTORY, validation=None).keys() == {"last", "best_on_test"}
+
+
+@pytest.mark.parametrize("validation", [[50.0, 60.0, 70.0, 80.0], [80.0, 70.0, 60.0, 50.0]])
+def test_best_on_test_is_never_below_the_others(validation: list[float]) -> None:
+    selected = select(HISTORY, validation=validation)
+    assert selected["best_on_test"]["test_accuracy"] >= selected["best_on_validation"]["test_accuracy"]

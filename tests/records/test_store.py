@@ -1,0 +1,63 @@
+"""The folder of records."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from convrepro.records import store
+from convrepro.records.record import Record
+
+RECORD = Record(
+    run_id="aa",
+    seed=0,
+    status="done",
+    config={},
+    names={},
+    official_data=True,
+    scaled=False,
+    num_parameters=1,
+    num_macs=1,
+    num_operator_layers=0,
+    splits={},
+    epochs={},
+    selected={},
+    measured={},
+    environment={},
+)
+
+
+def test_one_file_per_run(tmp_path: Path) -> None:
+    path = store.write(tmp_path / "records", RECORD)
+    assert path.name == "aa-seed0.json"
+    assert store.read(tmp_path / "records", "aa", 0) == RECORD
+
+
+def test_a_missing_record_is_none(tmp_path: Path) -> None:
+    assert store.read(tmp_path / "nowhere", "aa", 0) is None
+
+
+def test_records_come_in_the_order_asked_for(tmp_path: Path) -> None:
+    for run_id, seed in (("bb", 0), ("aa", 1), ("aa", 0), ("cc", 0)):
+        store.write(tmp_path, dataclasses.replace(RECORD, run_id=run_id, seed=seed))
+    found = store.read_all(tmp_path, ["bb", "aa"], range(3))
+    assert [(record.run_id, record.seed) for record in found] == [("bb", 0), ("aa", 0), ("aa", 1)]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"null"])
+def test_a_defective_file_is_named(tmp_path: Path, content: bytes) -> None:
+    store.path_of(tmp_path, "aa", 0).write_bytes(content)
+    with pytest.raises(ValueError, match=r"aa-seed0\.json is not a record: .*; delete it to run it again"):
+        store.read(tmp_path, "aa", 0)
+
+
+def test_a_renamed_record_is_noticed(tmp_path: Path) -> None:
+    store.write(tmp_path, RECORD).rename(store.path_of(tmp_path, "aa", 1))
+    with pytest.raises(ValueError, match="holds run aa of seed 0; it was renamed or copied"):
+        store.read(tmp_path, "aa", 1)
+
+
+def test_reading_everything_passes_over_what_is_no_record(tmp_path: Path) -> None:
+    store.write(tmp_path, RECORD)
+    (tmp_path / "broken.json").write_text("{")
+    assert store.read_everything(tmp_path) == [RECORD]

@@ -1,0 +1,28 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from convrepro.reporting import write_all
+from convrepro.tables import BuiltTable
+
+
+def test_four_files_beside_each_other(built: BuiltTable, tmp_path: Path) -> None:
+    paths = write_all(built, tmp_path / "tables")
+    assert {ending: path.name for ending, path in paths.items()} == {
+        ending: f"dk_table5.{ending}" for ending in ("csv", "md", "tex", "html")
+    }
+    assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in paths.values())
+
+
+def test_the_same_rows_give_the_same_bytes(built: BuiltTable, tmp_path: Path) -> None:
+    first = {ending: path.read_bytes() for ending, path in write_all(built, tmp_path / "a").items()}
+    second = {ending: path.read_bytes() for ending, path in write_all(built, tmp_path / "b").items()}
+    assert first == second
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "/etc/passwd"])
+def test_a_name_that_is_no_file_name(built: BuiltTable, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="must be a file name"):
+        write_all(replace(built, name=name), tmp_path)
+    assert list(tmp_path.iterdir()) == []

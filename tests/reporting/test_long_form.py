@@ -1,0 +1,42 @@
+import csv
+import io
+from pathlib import Path
+
+from convrepro.reporting import long_form
+from convrepro.tables import BuiltTable
+
+GOLDEN = Path(__file__).parent / "golden" / "small.csv"
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_golden(built: BuiltTable) -> None:
+    assert long_form.render(built) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_numbers_are_written_in_full(built: BuiltTable) -> None:
+    for row, line in zip(built.rows, rows(long_form.render(built)), strict=True):
+        assert row.ours is not None
+        assert row.difference is not None
+        assert float(line["mean"]) == row.ours.mean
+        assert float(line["difference"]) == row.difference.estimate
+        assert (float(line["difference_low"]), float(line["difference_high"])) == row.difference.interval()
+
+
+def test_every_seed_can_be_read_back(built: BuiltTable) -> None:
+    values = dict(pair.split(":") for pair in rows(long_form.render(built))[2]["values"].split())
+    assert {int(seed): float(value) for seed, value in values.items()} == built.rows[2].values
+
+
+def test_the_printed_number_is_a_text(built: BuiltTable) -> None:
+    line = rows(long_form.render(built))[0]
+    assert (line["printed"], line["printed_spread"], line["printed_runs"]) == ("5.96", "0.06", "5")
+
+
+def test_texts_are_no_formulas_but_numbers_keep_their_sign(hostile: BuiltTable, built: BuiltTable) -> None:
+    for line in rows(long_form.render(hostile)):
+        assert not line["model"].startswith(("=", "@"))
+    assert rows(long_form.render(built))[2]["difference"].startswith("-0.00")
+    assert "\x1b" not in long_form.render(hostile)

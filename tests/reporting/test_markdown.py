@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from convrepro.reporting import markdown
+from convrepro.tables import BuiltTable
+
+GOLDEN = Path(__file__).parent / "golden" / "small.md"
+
+
+def test_golden(built: BuiltTable) -> None:
+    assert markdown.render(built) == GOLDEN.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a|b", r"a\|b"),
+        ("<script>", "&lt;script&gt;"),
+        ("[x](javascript:1)", r"\[x\](javascript:1)"),
+        ("`code` **bold**", r"\`code\` \*\*bold\*\*"),
+        ("a & b", "a &amp; b"),
+        ("\\|", r"\\\|"),
+        ("dk_first", "dk_first"),
+    ],
+)
+def test_escape(text: str, escaped: str) -> None:
+    assert markdown.escape(text) == escaped
+
+
+def test_hostile_labels_stay_in_their_cells(hostile: BuiltTable) -> None:
+    text = markdown.render(hostile)
+    assert "<script" not in text
+    table = [line.replace(r"\|", "") for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 4
+    assert len({line.count("|") for line in table}) == 1

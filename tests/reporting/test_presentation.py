@@ -1,0 +1,86 @@
+from collections.abc import Callable
+
+import pytest
+
+from convrepro.reporting.presentation import Presentation, present
+from convrepro.tables import BuiltTable
+
+
+@pytest.fixture
+def shown(built: BuiltTable) -> Presentation:
+    return present(built)
+
+
+def column(shown: Presentation, title: str) -> tuple[str, ...]:
+    (found,) = (column.texts for column in shown.columns if column.title == title)
+    return found
+
+
+def test_labels_that_never_vary_stand_above_the_table(shown: Presentation) -> None:
+    assert shown.facts == "dataset: fashion_mnist, metric: test_error (%)"
+    assert [column.title for column in shown.columns if column.is_label] == ["model", "conv"]
+
+
+def test_our_runs(shown: Presentation) -> None:
+    assert column(shown, "n") == ("5", "5", "4/5")
+    assert column(shown, "ours") == ("5.96 ± 0.07", "6.60 ± 0.08", "5.07 ± 0.10")
+
+
+def test_the_paper_as_it_is_printed(shown: Presentation) -> None:
+    assert column(shown, "paper") == ("5.96 ± 0.06", "5.66 ± 0.14", "5.08 ± 0.16")
+
+
+def test_differences_have_their_interval(shown: Presentation) -> None:
+    """Second cell: deviations 0.0791 and 0.14, standard error 0.0719, 6.31 degrees of freedom, t = 2.418."""
+    assert column(shown, "difference [95 %]")[1] == "+0.94 [+0.77, +1.11]"
+
+
+def test_words_carry_the_marks_of_their_notes(shown: Presentation) -> None:
+    assert column(shown, "verdict") == ("reproduced", "differs", "incomplete")
+
+
+def test_cost_stands_beside_the_error(shown: Presentation) -> None:
+    assert column(shown, "parameters")[0] == "143,050"
+    assert column(shown, "MACs")[0] == "12.3M"
+    assert column(shown, "operator layers")[0] == "2"
+    assert column(shown, "time per run")[0] == "2.0 min"
+
+
+def test_columns_without_content_are_left_out(make: Callable[..., BuiltTable]) -> None:
+    shown = present(make(paper="", source=""))
+    titles = [column.title for column in shown.columns]
+    assert "paper" not in titles
+    assert "difference [95 %]" not in titles
+
+
+def test_one_seed_has_a_difference_but_no_interval_of_its_own(make: Callable[..., BuiltTable]) -> None:
+    shown = present(make({("cnn4", "standard"): (5.0,)}))
+    assert column(shown, "ours") == ("5.00",)
+    assert column(shown, "verdict") == ("incomplete",)
+
+
+def test_a_difference_of_nearly_nothing_has_no_negative_zero(make: Callable[..., BuiltTable]) -> None:
+    shown = present(make({("cnn4", "standard"): (5.958, 5.959, 5.96, 5.961, 5.959)}))
+    assert column(shown, "difference [95 %]")[0].startswith("+0.00 [")
+
+
+def test_counts_are_shown_in_full(make: Callable[..., BuiltTable]) -> None:
+    built = make(
+        {("cnn4", "standard"): (5.0,)}, config="dk_table6", name="dk_table6", metric="num_parameters", num_seeds=1
+    )
+    shown = present(built)
+    assert column(shown, "ours") == ("143,050",)
+    assert column(shown, "paper") == ("0.14M",)
+    assert column(shown, "verdict") == ("reproduced",)
+
+
+def test_nothing_hostile_is_left(hostile: BuiltTable) -> None:
+    shown = present(hostile)
+    texts = [shown.title, shown.source, *shown.assumptions, *(text for c in shown.columns for text in c.texts)]
+    assert not any("\x1b" in text or "\u202e" in text for text in texts)
+    assert column(shown, "model")[0].startswith("'=")
+    assert column(shown, "model")[1] == "'@SUM(A1)"
+
+
+def test_an_empty_table(make: Callable[..., BuiltTable]) -> None:
+    assert present(make({})).columns[0].texts == ()

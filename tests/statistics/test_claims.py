@@ -1,0 +1,88 @@
+import math
+
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from convrepro.statistics import Summary, has_no_effect, lower, rises, trend
+
+REFERENCE = Summary(n=5, mean=5.0, std=0.1)  # half-width against the same spread: 2.306 * 0.06325 = 0.1458
+
+
+@pytest.mark.parametrize(
+    ("mean", "word"),
+    [(4.85, "holds"), (4.86, "undecided"), (5.0, "undecided"), (5.14, "undecided"), (5.15, "contradicted")],
+)
+def test_lower(mean: float, word: str) -> None:
+    finding = lower(Summary(n=5, mean=mean, std=0.1), REFERENCE)
+    assert finding.word == word
+    assert finding.difference is not None
+    assert finding.difference.estimate == pytest.approx(mean - 5.0)
+
+
+@pytest.mark.parametrize("poor", [None, Summary(n=1, mean=1.0), Summary(n=5, mean=math.nan, std=math.nan)])
+def test_too_few_runs_decide_nothing(poor: Summary | None) -> None:
+    assert lower(poor, REFERENCE).word == lower(REFERENCE, poor).word == "undecided"
+
+
+def test_trend_of_one_group_agrees_with_linregress() -> None:
+    xs, ys = [2.0, 2.0, 3.0, 4.0, 8.0], [28.0, 28.3, 28.1, 28.6, 29.0]
+    scipys = scipy.stats.linregress(xs, ys)
+    found = trend([list(zip(xs, ys, strict=True))])
+    assert found is not None
+    assert found.estimate == pytest.approx(scipys.slope * 6.0)  # over the axis, from 2 to 8
+    assert found.standard_error == pytest.approx(scipys.stderr * 6.0)
+    assert found.degrees_of_freedom == 3.0
+    assert found.p_value == pytest.approx(scipys.pvalue)
+
+
+def test_what_differs_between_groups_takes_no_part_in_the_trend() -> None:
+    """Both groups rise by 1 per step; one lies 10 lower and further right: a common line would fall."""
+    first = [(1.0, 10.0), (1.0, 10.2), (2.0, 11.0), (2.0, 11.2)]
+    second = [(x + 1.0, y - 10.0) for x, y in first]
+    found = trend([first, second])
+    assert found is not None
+    assert found.estimate == pytest.approx(2.0)  # slope 1 over [1, 3]
+    assert found.degrees_of_freedom == 8 - 2 - 1
+
+
+def test_rises() -> None:
+    up = [(1.0, 5.0), (2.0, 5.6), (3.0, 5.9), (4.0, 6.6)]
+    assert rises([up]).word == "holds"
+    assert rises([[(-x, y) for x, y in up]]).word == "contradicted"
+    assert rises([[(1.0, 5.0), (2.0, 6.0), (3.0, 5.0), (4.0, 6.0)]]).word == "undecided"
+
+
+def test_no_effect_needs_evidence_of_absence() -> None:
+    flat = [(x, 5.0 + noise) for x in (1.0, 2.0, 3.0, 4.0) for noise in (-0.1, 0.1)]
+    assert has_no_effect([flat], margin=0.3).word == "holds"
+    assert has_no_effect([flat], margin=0.1).word == "undecided"  # not significant, yet not excluded either
+    steep = [(x, y + x) for x, y in flat]
+    assert has_no_effect([steep], margin=0.3).word == "contradicted"
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        [],
+        [[]],
+        [[(1.0, 5.0), (1.0, 5.1), (1.0, 5.2)]],  # one axis value
+        [[(1.0, 5.0), (2.0, 5.1)]],  # no residual left
+        [[(1.0, 5.0), (2.0, math.nan), (3.0, 5.0), (4.0, 5.0)]],
+    ],
+)
+def test_too_little_for_a_trend(series: list[list[tuple[float, float]]]) -> None:
+    assert trend(series) is None
+    assert rises(series).word == has_no_effect(series, margin=1.0).word == "undecided"
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 8), st.floats(20.0, 30.0)), min_size=3, max_size=12),
+    st.randoms(use_true_random=False),
+)
+def test_order_does_not_matter(pairs: list[tuple[int, float]], random: object) -> None:
+    runs = [(float(x), y) for x, y in pairs]
+    shuffled = list(runs)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert trend([shuffled]) == trend([runs])

@@ -1,0 +1,214 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from convrepro.papers import Paper
+from convrepro.records import Record, Table
+from convrepro.statistics import Summary, Verdict
+from convrepro.tables import BuiltTable, Cost, build
+
+MakeRecord = Callable[..., Record]
+MakeTable = Callable[..., Table]
+STANDARD, NEW = (4.9, 5.0, 5.1), (3.9, 4.0, 4.1)  # means as printed, deviation 0.1
+
+
+@pytest.fixture
+def records(record: MakeRecord) -> list[Record]:
+    return [
+        record(run_id, seed, error)
+        for run_id, errors in (("standard", STANDARD), ("new", NEW))
+        for seed, error in enumerate(errors)
+    ]
+
+
+@pytest.fixture
+def built(table: MakeTable, records: list[Record], paper: Paper) -> BuiltTable:
+    return build(table(), records, paper)
+
+
+def test_rows_stand_in_the_order_of_the_grid(built: BuiltTable) -> None:
+    assert [row.labels["conv"] for row in built.rows] == ["standard", "new"]
+
+
+def test_mean_deviation_and_runs_of_a_cell(built: BuiltTable) -> None:
+    row = built.rows[0]
+    assert row.ours is not None
+    assert (row.n, row.num_seeds) == (3, 3)
+    assert row.ours.mean == pytest.approx(5.0)
+    assert row.ours.std == pytest.approx(0.1)
+    assert row.values == pytest.approx({0: 4.9, 1: 5.0, 2: 5.1})
+
+
+def test_cost_is_that_of_the_network_and_the_mean_time(built: BuiltTable) -> None:
+    assert built.rows[0].cost == Cost(num_parameters=1000, num_macs=2_000_000, num_operator_layers=3, wall_seconds=11.0)
+
+
+def test_difference_to_the_paper(built: BuiltTable) -> None:
+    """Both deviations 0.1 with n = 3: standard error sqrt(2 * 0.01 / 3) = 0.0816, 4 degrees of freedom."""
+    found = built.rows[0].difference
+    assert found is not None
+    assert found.standard_error == pytest.approx(0.0816, abs=1e-4)
+    assert found.interval() == pytest.approx((-0.2267, 0.2267), abs=1e-4)  # 2.776 * 0.0816
+    assert built.rows[0].verdict.word == "reproduced"  # 2.132 * 0.0816 = 0.174 < 0.5
+
+
+def test_difference_to_our_baseline(built: BuiltTable) -> None:
+    baseline, new = built.rows
+    assert baseline.against_baseline is None
+    assert new.against_baseline is not None
+    assert new.against_baseline.estimate == pytest.approx(-1.0)
+
+
+def test_claim_of_the_paper(built: BuiltTable) -> None:
+    (claim,) = built.claims
+    assert claim.finding.word == "holds"
+    assert claim.text == "d, m: test_error of new is below that of standard"
+
+
+def test_texts_beside_the_rows(built: BuiltTable) -> None:
+    assert built.source == "Doe et al., Journal 1 (2021) 1-2, Table 1"
+    assert built.assumptions == ("100 epochs.",)
+    assert "The note of Table 1." in built.remarks
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@given(random=st.randoms(use_true_random=False))
+def test_order_of_records_does_not_matter(
+    random: object, built: BuiltTable, records: list[Record], table: MakeTable, paper: Paper
+) -> None:
+    shuffled = list(records)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert build(table(), shuffled, paper) == built
+
+
+def test_records_of_other_cells_and_seeds_take_no_part(
+    built: BuiltTable, records: list[Record], record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    others = [record("another-configuration", 0, 50.0), record("standard", 3, 50.0)]
+    assert build(table(), records + others, paper) == built
+
+
+def test_two_records_of_one_seed_are_an_error(
+    records: list[Record], record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    with pytest.raises(ValueError, match="run new has two records of seed 1; keep one"):
+        build(table(), [*records, record("new", 1, 4.0)], paper)
+
+
+def test_a_missing_seed_leaves_the_statistics_and_makes_it_incomplete(
+    records: list[Record], table: MakeTable, paper: Paper
+) -> None:
+    row = build(table(), records[:-1], paper).rows[1]
+    assert row.verdict == Verdict(word="incomplete", reason="n=2/3")
+    assert row.difference is not None
+
+
+def test_a_diverged_seed_is_not_done(records: list[Record], record: MakeRecord, table: MakeTable, paper: Paper) -> None:
+    diverged = record("new", 2, 0.0, status="diverged", selected={}, reason="loss is nan")
+    built = build(table(), [*records[:-1], diverged], paper)
+    row = built.rows[1]
+    assert row.verdict == Verdict(word="incomplete", reason="n=2/3; seed 2 diverged: loss is nan")
+    assert built.footnotes == {"seed 2 diverged: loss is nan": "a"}
+    assert built.claims[0].finding.word == "undecided"
+
+
+def test_a_value_that_is_not_finite_hides_no_other_cell(
+    records: list[Record], record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    built = build(table(), [*records[:-1], record("new", 2, math.inf)], paper)
+    assert [row.verdict.word for row in built.rows] == ["reproduced", "incomplete"]
+    assert "seed 2: test_error is inf" in built.rows[1].verdict.reason
+
+
+def test_a_record_without_the_metric_hides_no_other_cell(
+    records: list[Record], record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    built = build(table(), [*records[:-1], record("new", 2, 4.0, selected={})], paper)
+    assert [row.verdict.word for row in built.rows] == ["reproduced", "incomplete"]
+    assert "has no test_accuracy by 'last'" in built.rows[1].verdict.reason
+
+
+def test_without_records_nothing_is_known(table: MakeTable, paper: Paper) -> None:
+    row = build(table(), [], paper).rows[0]
+    assert (row.ours, row.cost, row.difference) == (None, None, None)
+    assert row.verdict == Verdict(word="incomplete", reason="n=0/3")
+
+
+def test_scaled_runs_support_a_claim_but_no_number(records: list[Record], table: MakeTable, paper: Paper) -> None:
+    built = build(table(), [replace(record, scaled=True) for record in records], paper)
+    assert {row.verdict.word for row in built.rows} == {"not comparable"}
+    assert built.rows[0].verdict.reason.startswith("scaled")
+    assert built.claims[0].finding.word == "holds"
+    assert built.claims[0].finding.reason.endswith("scaled runs")
+
+
+def test_data_that_are_not_official_are_not_comparable(records: list[Record], table: MakeTable, paper: Paper) -> None:
+    built = build(table(), [replace(record, official_data=False) for record in records], paper)
+    assert built.rows[0].verdict == Verdict(word="not comparable", reason="d is not the official distribution")
+
+
+def test_another_selection_rule_is_not_comparable(records: list[Record], table: MakeTable, paper: Paper) -> None:
+    chosen = {"best_on_test": {"epoch": 1.0, "test_accuracy": 95.0}}
+    best = [replace(record, selected=chosen) for record in records]
+    built = build(table(selection="best_on_test"), best, paper)
+    assert built.rows[0].verdict == Verdict(
+        word="not comparable", reason="our epoch is chosen by best_on_test, the paper's by last"
+    )
+
+
+def test_another_data_set_stands_beside_the_printed_numbers_but_is_not_comparable(
+    records: list[Record], table: MakeTable, paper: Paper
+) -> None:
+    labels = [{"dataset": "pack", "model": "m", "conv": conv} for conv in ("standard", "new")]
+    built = build(table(labels=labels, name="doe_table1.pack"), records, paper)
+    assert built.rows[0].printed is not None
+    assert built.rows[0].verdict == Verdict(word="not comparable", reason="data set pack in place of d")
+    assert built.claims[0].finding.word == "holds"
+    assert built.claims[0].finding.reason.endswith("on pack in place of d")
+
+
+def test_a_table_that_stands_in_no_paper(records: list[Record], table: MakeTable) -> None:
+    built = build(table(paper="", source=""), records, None)
+    assert {row.verdict.word for row in built.rows} == {"no printed value"}
+    assert built.source == ""
+    assert built.claims == ()
+    assert built.rows[1].against_baseline is not None
+
+
+def test_a_misprint_is_shown_with_its_reason(records: list[Record], table: MakeTable, paper: Paper) -> None:
+    numbers = tuple(replace(number, misprint="it is a copy") for number in paper.numbers)
+    built = build(table(), records, replace(paper, numbers=numbers))
+    assert built.rows[0].verdict == Verdict(word="misprint", reason="it is a copy")
+    assert built.rows[0].difference is not None
+
+
+def test_counts_are_compared_at_the_printed_precision(records: list[Record], table: MakeTable, paper: Paper) -> None:
+    numbers = tuple(
+        replace(number, metric="num_parameters", printed="0.001", printed_spread="", num_runs=None, unit="M")
+        for number in paper.numbers
+    )
+    built = build(table(metric="num_parameters", num_seeds=1), records, replace(paper, numbers=numbers))
+    row = built.rows[0]
+    assert row.verdict.word == "reproduced"  # 1000 rounds to 0.001M
+    assert row.ours == Summary(n=1, mean=1000.0)
+    assert (row.difference, row.against_baseline) == (None, None)
+
+
+def test_the_baseline_shares_all_labels_but_the_operators_own(
+    record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    common = {"dataset": "d", "model": "m"}
+    labels = [
+        {**common, "conv": "standard", "recipe": "short"},
+        {**common, "conv": "standard", "recipe": "long"},
+        {**common, "conv": "new", "recipe": "long", "conv.points": "3"},
+    ]
+    runs = {"standard-short": 9.0, "standard-long": 5.0, "new-long-3": 4.0}
+    records = [record(run_id, seed, error + seed / 10) for run_id, error in runs.items() for seed in range(3)]
+    new = build(table(labels=labels), records, None).rows[2]
+    assert new.against_baseline is not None
+    assert new.against_baseline.estimate == pytest.approx(-1.0)

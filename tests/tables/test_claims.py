@@ -1,0 +1,78 @@
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from convrepro.papers import Claim, Paper
+from convrepro.records import Record, Table
+from convrepro.tables import JudgedClaim, build
+
+MakeRecord = Callable[..., Record]
+MakeTable = Callable[..., Table]
+WHERE = {"dataset": "d", "model": "m"}
+
+
+@pytest.fixture
+def judged(record: MakeRecord, table: MakeTable, paper: Paper) -> Callable[..., Sequence[JudgedClaim]]:
+    """Claims judged on a grid of points and pieces in which the error is ``points + offset of pieces``."""
+
+    def judge(*claims: Claim, slope: float = 1.0) -> Sequence[JudgedClaim]:
+        labels = [
+            {**WHERE, "conv": "new", "conv.points": str(points), "conv.pieces": str(pieces)}
+            for points in (2, 3, 8)
+            for pieces in (1, 2)
+        ]
+        errors = {f"new-{p}-{q}": 20.0 + slope * p for p in (2, 3, 8) for q in (1, 2)}
+        records = [
+            record(run_id, seed, error + noise)
+            for run_id, error in errors.items()
+            for seed, noise in enumerate((-0.1, 0.0, 0.1))
+        ]
+        return build(table(labels=labels), records, replace(paper, claims=claims)).claims
+
+    return judge
+
+
+def trend(kind: str, axis: str) -> Claim:
+    return Claim(table="doe_table1", kind=kind, where=WHERE, conv="new", axis=axis, source="Sec. 4")  # type: ignore[arg-type]
+
+
+def test_a_metric_that_rises_with_an_axis(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    (claim,) = judged(trend("rises", "conv.points"))
+    assert claim.finding.word == "holds"
+    assert claim.finding.difference is not None
+    assert claim.finding.difference.estimate == pytest.approx(6.0)  # slope 1 from 2 to 8
+    assert claim.finding.difference.degrees_of_freedom == 18 - 2 - 1  # runs, groups of pieces, slope
+    assert claim.text == "d, m: test_error of new falls when conv.points falls"
+
+
+def test_a_metric_that_falls_contradicts_it(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    (claim,) = judged(trend("rises", "conv.points"), slope=-1.0)
+    assert claim.finding.word == "contradicted"
+
+
+def test_an_axis_without_effect(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    pieces, points = judged(trend("no_effect", "conv.pieces"), trend("no_effect", "conv.points"))
+    assert pieces.finding.word == "holds"  # the margin is 0.5
+    assert points.finding.word == "contradicted"
+
+
+def test_a_claim_without_its_cells_is_undecided(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    lower = Claim(table="doe_table1", kind="lower", where=WHERE, conv="new", than="standard", source="")
+    (claim,) = judged(lower)
+    assert claim.finding.word == "undecided"
+    assert claim.finding.reason == "the grid needs one cell of new and one of standard"
+
+
+def test_claims_of_other_tables_take_no_part(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    assert judged(replace(trend("rises", "conv.points"), table="doe_table2")) == ()
+
+
+def test_an_incomplete_grid_decides_nothing_but_shows_what_there_is(
+    record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    records = [record("standard", seed, 5.0 + seed / 10) for seed in range(3)]
+    records += [record("new", seed, 1.0 + seed / 10) for seed in range(2)]
+    (claim,) = build(table(), records, paper).claims
+    assert claim.finding.word == "undecided"
+    assert claim.finding.reason.startswith("1 of 2 cells incomplete; -4.05, 95 % interval [")

@@ -1,0 +1,32 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+from convrepro.papers import Paper
+from convrepro.records import Record, Table
+from convrepro.tables import build
+from convrepro.tables.remarks import remarks
+
+
+def test_a_table_says_what_stands_behind_its_plus_minus_and_its_words(
+    record: Callable[..., Record], table: Callable[..., Table], paper: Paper
+) -> None:
+    records = [record(conv, seed, 4.0 + seed) for conv in ("standard", "new") for seed in range(3)]
+    text = " ".join(build(table(), records, paper).remarks)
+    assert "sample standard deviation over n runs; epoch chosen by last" in text
+    assert "Paper: mean and standard deviation (n or n - 1 not printed; read as n - 1) over 3 runs." in text
+    assert "Welch's 95 % interval" in text
+    assert "lies within +-0.5" in text
+
+
+def test_a_paper_without_spread_is_said_to_have_none(
+    record: Callable[..., Record], table: Callable[..., Table], paper: Paper
+) -> None:
+    numbers = tuple(replace(number, printed_spread="", spread_kind="") for number in paper.numbers)
+    records = [record("new", seed, 4.0 + seed) for seed in range(3)]
+    text = " ".join(build(table(), records, replace(paper, numbers=numbers)).remarks)
+    assert "95 % prediction interval" in text
+    assert "Welch" not in text
+
+
+def test_no_rows_need_no_words() -> None:
+    assert remarks([], None) == ()

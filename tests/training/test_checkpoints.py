@@ -1,0 +1,73 @@
+"""Checkpoints that are whole or not used."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from convrepro.training import checkpoints
+
+
+def _save(folder: Path, epoch: int) -> Path:
+    path = checkpoints.path_after(folder, epoch)
+    checkpoints.DurableCheckpointIO().save_checkpoint({"epoch": epoch, "weight": torch.arange(100.0)}, path)
+    return path
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    loaded = checkpoints.DurableCheckpointIO().load_checkpoint(_save(tmp_path, 3))
+    assert loaded["epoch"] == 3
+    assert torch.equal(loaded["weight"], torch.arange(100.0))
+
+
+def test_the_newest_is_by_number_of_epochs_not_by_name_or_time(tmp_path: Path) -> None:
+    newest = _save(tmp_path, 10)
+    _save(tmp_path, 9)
+    assert checkpoints.newest_whole(tmp_path) == newest
+
+
+def test_no_checkpoint_is_none(tmp_path: Path) -> None:
+    assert checkpoints.newest_whole(tmp_path) is None
+    assert checkpoints.newest_whole(tmp_path / "missing") is None
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_cut_checkpoint_is_passed_over(tmp_path: Path, fraction: float) -> None:
+    older, newer = _save(tmp_path, 1), _save(tmp_path, 2)
+    content = newer.read_bytes()
+    newer.write_bytes(content[: int(len(content) * fraction)])
+    assert checkpoints.newest_whole(tmp_path) == older
+
+
+def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    older, newer = _save(tmp_path, 1), _save(tmp_path, 2)
+    content = newer.read_bytes()
+    for position in range(0, len(content), 97):
+        newer.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        assert checkpoints.newest_whole(tmp_path) == older
+
+
+def test_a_checkpoint_without_its_fingerprint_is_passed_over(tmp_path: Path) -> None:
+    path = _save(tmp_path, 1)
+    path.with_name("epoch1.ckpt.json").unlink()
+    assert checkpoints.newest_whole(tmp_path) is None
+
+
+def test_the_last_two_are_kept(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3, 11):
+        _save(tmp_path, epoch)
+    checkpoints.remove_old(tmp_path)
+    kept = {"epoch3.ckpt", "epoch3.ckpt.json", "epoch11.ckpt", "epoch11.ckpt.json"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path(tmp_path / "exploded").write_text, ("boom",))
+
+    path = tmp_path / "epoch1.ckpt"
+    torch.save({"bomb": Bomb()}, path)
+    with pytest.raises(Exception, match=r"weights_only|Weights only"):
+        checkpoints.DurableCheckpointIO().load_checkpoint(path)
+    assert not (tmp_path / "exploded").exists()
