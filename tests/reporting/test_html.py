@@ -37,7 +37,7 @@ def test_the_page_needs_nothing_else(built: BuiltTable) -> None:
 
 def test_words_have_their_colours_and_reasons(built: BuiltTable) -> None:
     page = html.render(built)
-    assert 'class="word good" title="90 % interval [-0.0787, +0.0787] within +-0.3">reproduced<' in page
+    assert 'class="word good" title="90 % interval [-0.0737, +0.0737] within the margin 0.3">reproduced<' in page
     assert 'class="word bad"' in page
     assert 'class="word open" title="n=4/5">incomplete<' in page
 

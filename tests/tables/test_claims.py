@@ -58,10 +58,14 @@ def test_an_axis_without_effect(judged: Callable[..., Sequence[JudgedClaim]]) ->
 
 
 def test_a_claim_without_its_cells_is_undecided(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
-    lower = Claim(table="doe_table1", kind="lower", where=WHERE, conv="new", than="standard", source="")
+    lower = Claim(table="doe_table1", kind="lower", where=WHERE, conv="standard", than="new", source="")
     (claim,) = judged(lower)
     assert claim.finding.word == "undecided"
-    assert claim.finding.reason == "the grid needs one cell of new and one of standard"
+    assert claim.finding.reason == "the grid needs one cell of standard and one of new"
+
+
+def test_a_claim_of_other_cells_takes_no_part(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    assert judged(replace(trend("rises", "conv.points"), where={"dataset": "d", "model": "another"})) == ()
 
 
 def test_claims_of_other_tables_take_no_part(judged: Callable[..., Sequence[JudgedClaim]]) -> None:

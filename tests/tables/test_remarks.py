@@ -15,7 +15,7 @@ def test_a_table_says_what_stands_behind_its_plus_minus_and_its_words(
     assert "sample standard deviation over n runs; epoch chosen by last" in text
     assert "Paper: mean and standard deviation (n or n - 1 not printed; read as n - 1) over 3 runs." in text
     assert "Welch's 95 % interval" in text
-    assert "lies within +-0.5" in text
+    assert "lies within the margin, 0.5" in text
 
 
 def test_a_paper_without_spread_is_said_to_have_none(

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 # Shapes: N batch, C input channels, O output channels, H W image, K = kh kw kernel positions, h hidden,
-#         P pieces, M points, L = P M latent positions (all points of piece 1, then of piece 2).
+#         P pieces, M points, L = P M latent positions (all points of piece 1, then of piece 2), X = L O.
 
 InitMode = Literal["fan_in", "fan_out"]
 
@@ -32,8 +32,8 @@ def dynamic_kernels(
     scale_PMOhK = (math.sqrt(2) * amplitude_POhK / norm_PO1K).unsqueeze(1)
     transform_PMOhK = scale_PMOhK * sine_PMOhK + (offset_POhK / norm_PO1K).unsqueeze(1)
     transform_OhLK = transform_PMOhK.flatten(0, 1).permute(1, 2, 0, 3)
-    kernels_OCX = torch.bmm(w_hat_OCh, transform_OhLK.flatten(2))
-    return torch.unflatten(kernels_OCX, -1, transform_OhLK.shape[2:]).transpose(1, 2)
+    kernels_OCLK = torch.bmm(w_hat_OCh, transform_OhLK.flatten(2))
+    return torch.unflatten(kernels_OCLK, -1, transform_OhLK.shape[2:]).transpose(1, 2)
 
 
 class DynamicKernelConv2d(nn.Module):

@@ -81,7 +81,7 @@ def _look(dataset: dict[str, Any], data_dir: Path) -> DatasetState:
         size_bytes, expected = path.stat().st_size, dataset["files"][name]["size_bytes"]
         if size_bytes != expected and path.suffix != ".gz":
             return _state(dataset, "corrupt", f"{path} must hold {expected:,} bytes, got {size_bytes:,}.")
-    return _state(dataset, "present", f"{len(paths)} files in {data_dir}")
+    return _state(dataset, "present", f"in {data_dir}")
 
 
 def _state(dataset: dict[str, Any], state: State, detail: str) -> DatasetState:

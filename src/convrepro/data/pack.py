@@ -150,7 +150,7 @@ def _decode_all(pack: str, blob: np.ndarray, offsets: Sequence[int], dataset: Ma
             ) as error:  # fmt: skip
                 raise ValueError(f"image {i} of {pack} cannot be used: {error}.") from error
             images_BHWC[i] = np.asarray(image).reshape(shape[1:])
-    return torch.from_numpy(images_BHWC).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(images_BHWC).permute(0, 3, 1, 2)
 
 
 def _decode(encoded: bytes, mode: str) -> Image.Image:

@@ -15,7 +15,6 @@ from convrepro.tables.remarks import remarks
 from convrepro.tables.row import COUNTS
 
 _LABELS = ("dataset", "model", "conv")
-_HIGHEST = 1e18  # of a count
 _Key = tuple[str, ...]
 
 
@@ -25,7 +24,7 @@ def compare(csv_path: Path) -> BuiltTable:
     The columns ``table, dataset, model, conv, metric`` say what a line speaks of, further ones such as
     ``conv.points`` belong to them. A result is one line per run (``value``, perhaps ``seed``) or one per cell
     (``mean, std, n``; sample standard deviation), percentages in percent. The columns ``num_seeds, scaled,
-    official_data, selection`` of this project's own tables are understood; others are passed over.
+    official_data, selection, values`` of this project's own tables are understood; others are passed over.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -112,15 +111,31 @@ def _one(group: Sequence[Line]) -> tuple[Summary | None, dict[int, float]]:
     for column, fewest in (("mean", 1), ("std", 2)):
         if n < fewest and line.fields[column]:
             raise line.error(f"`{column}` must be empty where `n` is {n}, got {line.fields[column]!r}.")
+    values = _values(line)
     if n == 0:
         return None, {}
-    std = line.number_in("std", low=0.0, high=_HIGHEST) if n > 1 else None
-    return Summary(n=n, mean=_value(line, "mean"), std=std), {}
+    std = line.number_in("std", low=0.0, high=_highest(line)) if n > 1 else None
+    summary = Summary(n=n, mean=_value(line, "mean"), std=std)
+    if values and summarize(values.values()) != summary:
+        raise line.error("`mean`, `std` and `n` must be those of `values`.")
+    return summary, values
+
+
+def _values(line: Line) -> dict[int, float]:
+    """The runs behind a line of our own tables, such as ``0:5.9 1:6.1``."""
+    pairs = [pair.partition(":") for pair in line.fields.get("values", "").split()]
+    try:
+        return {int(seed): float(value) for seed, _, value in pairs}
+    except ValueError:
+        raise line.error(f"`values` must read like `0:5.9 1:6.1`, got {line.fields['values']!r}.") from None
+
+
+def _highest(line: Line) -> float:
+    return 100.0 if line.text("metric").endswith(("_error", "_accuracy")) else 1e18
 
 
 def _value(line: Line, column: str) -> float:
-    is_percent = line.text("metric").endswith(("_error", "_accuracy"))
-    value = line.number_in(column, low=0.0, high=100.0 if is_percent else _HIGHEST)
+    value = line.number_in(column, low=0.0, high=_highest(line))
     if line.text("metric") in COUNTS and not value.is_integer():
         raise line.error(f"`{column}` of a count must be a whole number, got {line.fields[column]}.")
     return value

@@ -103,7 +103,7 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         raise ValueError(f"{path} must be a file, not a folder.") from None
     if b"\0" in content:
-        raise ValueError(f"{path}:{_line_of(content, content.index(0))}: a NUL byte must not stand in a CSV file.")
+        raise ValueError(f"{path}:{_line_of(content, content.index(0))}: a CSV file must not hold a NUL byte.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -64,7 +64,7 @@ def has_no_effect(series: Iterable[Sequence[tuple[float, float]]], *, margin: fl
             word, level = "contradicted", APART_LEVEL
         case _:
             word, level = "undecided", WITHIN_LEVEL
-    return Finding(word=word, reason=f"{_text(found, level)}, margin +-{margin:g}", difference=found)
+    return Finding(word=word, reason=f"{_text(found, level)}, margin {margin:g}", difference=found)
 
 
 def trend(series: Iterable[Sequence[tuple[float, float]]]) -> Difference | None:

@@ -149,7 +149,7 @@ def _explain(ours: Summary, theirs: Summary, margin: float, rounding: float) -> 
     found = difference(ours, theirs)
     word = decide(found, margin=margin, rounding=rounding)
     if word == "reproduced":
-        reason = f"90 % interval {_text(found.interval(WITHIN_LEVEL))} within +-{margin:g}"
+        reason = f"90 % interval {_text(found.interval(WITHIN_LEVEL))} within the margin {margin:g}"
         if decide(found, margin=0.0, rounding=rounding) == "differs":
             reason += f", though the 95 % interval {_text(found.interval(APART_LEVEL))} excludes zero"
     elif word == "differs":

@@ -8,7 +8,7 @@ from dataclasses import replace
 from convrepro.papers import Paper
 from convrepro.records import Cell, Record, Table
 from convrepro.statistics import Circumstances, Difference, summarize
-from convrepro.tables.claims import judge_claim
+from convrepro.tables.claims import judge_claims
 from convrepro.tables.judging import as_printed, judge, notes, obstacles, stand_in, subtract, theirs
 from convrepro.tables.remarks import remarks
 from convrepro.tables.row import BuiltTable, Cost, Row
@@ -39,7 +39,7 @@ def build(table: Table, records: Iterable[Record], paper: Paper | None) -> Built
         source=", ".join(filter(None, [paper.citation if paper else "", table.source])),
         baseline=table.baseline,
         rows=tuple(rows),
-        claims=tuple(judge_claim(claim, rows, replaced) for claim in claims),
+        claims=judge_claims(claims, rows, replaced),
         remarks=remarks(rows, paper),
         assumptions=table.assumptions,
     )

@@ -1,7 +1,7 @@
 """A paper's claims, tested on the rows of a built table."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from convrepro.papers import Claim
@@ -10,27 +10,34 @@ from convrepro.tables.judging import as_printed
 from convrepro.tables.row import JudgedClaim, Row
 
 
-def judge_claim(claim: Claim, rows: Sequence[Row], replaced: Mapping[str, str]) -> JudgedClaim:
-    """What our runs say of a claim.
+def judge_claims(claims: Iterable[Claim], rows: Sequence[Row], replaced: Mapping[str, str]) -> tuple[JudgedClaim, ...]:
+    """What our runs say of the claims that speak of a cell of the table.
 
     A claim is decided once all seeds that were asked for are there: a look in between would be a second test.
     Scaled runs and other data may support a claim; the reason says so.
 
     Args:
-        claim: of the paper.
-        rows: of the claim's table.
+        claims: of the table.
+        rows: of the table.
         replaced: our data set -> the one it stands in for.
     """
+    found = (_judge(claim, rows, replaced) for claim in claims)
+    return tuple(judged for judged in found if judged)
+
+
+def _judge(claim: Claim, rows: Sequence[Row], replaced: Mapping[str, str]) -> JudgedClaim | None:
     ours = _cells(claim, claim.conv, rows, replaced)
+    involved = ours + (_cells(claim, claim.than, rows, replaced) if claim.kind == "lower" else [])
+    if not involved:
+        return None
     if claim.kind == "lower":
-        involved = ours + _cells(claim, claim.than, rows, replaced)
         finding = lower(*(row.ours for row in involved)) if len(involved) == 2 else _not_in_grid(claim)
+    elif claim.kind == "rises":
+        finding = rises(_series(ours, claim.axis))
     else:
-        involved = ours
-        series = _series(ours, claim.axis)
-        margin = max((row.margin for row in ours), default=0.0)
-        finding = rises(series) if claim.kind == "rises" else has_no_effect(series, margin=margin)
-    return JudgedClaim(text=_text(claim, rows), source=claim.source, finding=_qualified(finding, involved, replaced))
+        finding = has_no_effect(_series(ours, claim.axis), margin=ours[0].margin)
+    finding = _qualified(finding, involved, replaced)
+    return JudgedClaim(text=_text(claim, involved[0].metric), source=claim.source, finding=finding)
 
 
 def _cells(claim: Claim, conv: str, rows: Sequence[Row], replaced: Mapping[str, str]) -> list[Row]:
@@ -51,6 +58,8 @@ def _series(rows: Sequence[Row], axis: str) -> list[list[tuple[float, float]]]:
 
 
 def _qualified(finding: Finding, rows: Sequence[Row], replaced: Mapping[str, str]) -> Finding:
+    if finding.difference is None:
+        return finding
     if missing := sum(not row.is_complete for row in rows):
         reason = f"{missing} of {len(rows)} cells incomplete; {finding.reason}"
         return replace(finding, word="undecided", reason=reason)
@@ -63,9 +72,8 @@ def _qualified(finding: Finding, rows: Sequence[Row], replaced: Mapping[str, str
     return replace(finding, reason="; ".join([finding.reason, *remarks]))
 
 
-def _text(claim: Claim, rows: Sequence[Row]) -> str:
+def _text(claim: Claim, metric: str) -> str:
     where = ", ".join(claim.where.values())
-    metric = rows[0].metric if rows else "metric"
     match claim.kind:
         case "lower":
             return f"{where}: {metric} of {claim.conv} is below that of {claim.than}"

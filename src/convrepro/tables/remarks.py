@@ -56,7 +56,7 @@ def _words(rows: Sequence[Row], means: Sequence[Row]) -> list[str]:
         return ["reproduced: the count rounds to the printed one."]
     margins = " or ".join(f"{margin:g}" for margin in sorted({row.margin for row in means}))
     return [
-        f"reproduced: the 90 % interval of the difference lies within +-{margins}. differs: the 95 % "
+        f"reproduced: the 90 % interval of the difference lies within the margin, {margins}. differs: the 95 % "
         "interval excludes zero, and it is not reproduced. Both hold for every mean that rounds to the "
         "printed one. Nothing is corrected for the number of cells and claims: one in twenty 95 % intervals "
         "misses a true zero."
