@@ -51,16 +51,15 @@ def _missing(planned: "PlannedTable", results_dir: Path) -> list["Config"]:
 
 def _run(planned: "PlannedTable", runs: list["Config"], launcher: str) -> list[str]:
     """Runs what is missing; returns a line for each run that failed."""
-    from convrepro import data
     from convrepro.cli.progress import TableProgress
     from convrepro.protocols.estimate import work_of
     from convrepro.protocols.identity import run_id
     from convrepro.protocols.launch import launch
-    from convrepro.protocols.schema import plain
+    from convrepro.protocols.train import load_data
 
     work = work_of(planned)
-    for dataset in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
-        data.load(plain(dataset.dataset), Path(dataset.machine.data_dir), download=dataset.machine.download)
+    for config in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
+        load_data(config)  # so that missing or defective data are found before anything is trained
     failures = []
     with TableProgress(
         planned.table.name, {(run_id(config), config.seed): work[run_id(config)] for config in runs}

@@ -1,6 +1,6 @@
 """From a dataset config to images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,16 @@ from convrepro.data import downloads, files
 from convrepro.data.image_set import ImageSet
 
 
-def load(dataset: Mapping[str, Any], data_dir: Path, *, download: bool) -> ImageSet:
+def load(
+    dataset: Mapping[str, Any], data_dir: Path, *, download: bool, plugins: Sequence[str] = ()
+) -> ImageSet:
     """Finds, verifies and reads a data set.
 
     Args:
         dataset: the config node; ``_target_`` names the reader.
         data_dir: folder of the data files.
         download: whether missing files may be fetched.
+        plugins: names of packages outside this one from which the reader may come.
 
     Raises:
         FileNotFoundError: if a file is missing and may not be fetched.
@@ -27,7 +30,7 @@ def load(dataset: Mapping[str, Any], data_dir: Path, *, download: bool) -> Image
         if not download:
             raise
         downloads.fetch(dataset, data_dir)
-    image_set: ImageSet = targets.resolve(dataset["_target_"])(dataset, data_dir)
+    image_set: ImageSet = targets.resolve(dataset["_target_"], plugins)(dataset, data_dir)
     _check_fits(image_set, dataset)
     return image_set
 

@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from convrepro.data import load
 from convrepro.models import num_macs, num_operator_layers, num_parameters
 from convrepro.protocols import environment
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.phases import phases_of
-from convrepro.protocols.schema import Config, plain
+from convrepro.protocols.schema import Config
 from convrepro.protocols.selection import select
-from convrepro.protocols.train import Report, build_network, device_of, train_phase
+from convrepro.protocols.train import Report, build_network, device_of, load_data, train_phase
 from convrepro.records import Record, store, workspace
 
 _DEFAULT_THREADS = torch.get_num_threads()
@@ -69,7 +68,7 @@ def _count(config: Config) -> Record:
 
 def _classify(config: Config, folder: Path, report: Report) -> Record:
     device = device_of(config.machine.accelerator)
-    data = load(plain(config.dataset), Path(config.machine.data_dir), download=config.machine.download)
+    data = load_data(config)
     phases, splits = phases_of(config.protocol, data)
     histories: dict[str, dict[str, list[float]]] = {}
     seconds = 0.0

@@ -9,7 +9,7 @@ from torch import nn
 
 from convrepro import targets
 from convrepro.conv import arguments
-from convrepro.data import EpochLoader, EvaluationLoader
+from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, load
 from convrepro.models import build
 from convrepro.protocols.phases import Phase
 from convrepro.protocols.schema import Config, plain
@@ -68,6 +68,17 @@ def train_phase(
     except Diverged as error:
         return classifier, str(error)
     return classifier, ""
+
+
+def load_data(config: Config) -> ImageSet:
+    """The data set that a config names, read and verified.
+
+    Raises:
+        FileNotFoundError: if a file is missing and may not be fetched.
+        ValueError: if the data are not what the config says.
+    """
+    machine = config.machine
+    return load(plain(config.dataset), Path(machine.data_dir), download=machine.download, plugins=config.plugins)
 
 
 def build_network(config: Config) -> nn.Module:

@@ -1,5 +1,6 @@
 """A table on the terminal."""
 
+import os
 from collections.abc import Sequence
 
 from rich import box
@@ -10,6 +11,7 @@ from rich.text import Text
 from convrepro.reporting.presentation import TONES, Column, Presentation, present
 from convrepro.tables import BuiltTable
 
+_PAGE_WIDTH = 180
 _STYLES = {"good": "green", "bad": "bold red", "open": "yellow", "muted": "dim"}
 
 
@@ -18,7 +20,7 @@ def show(built: BuiltTable, console: Console | None = None) -> None:
 
     A page too narrow for all columns loses the least important ones, and says which.
     """
-    console = console or Console(highlight=False)
+    console = console or _console()
     shown = present(built)
     columns, dropped = _fitting(shown.columns, console.width)
     console.print(Text(shown.title, style="bold"))
@@ -38,6 +40,12 @@ def show(built: BuiltTable, console: Console | None = None) -> None:
         console.print(Text.assemble((f"{claim.word:<13}", style), f"{claim.text}: {claim.reason} ({claim.source})"))
     for sentence in (*shown.remarks, *shown.assumptions):
         console.print(Text(sentence, style="dim"))
+
+
+def _console() -> Console:
+    """The terminal at its width; a file or pipe gets every column."""
+    console = Console(highlight=False)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=_PAGE_WIDTH)
 
 
 def _table(shown: Presentation, columns: Sequence[Column]) -> Table:

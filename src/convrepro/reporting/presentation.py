@@ -101,10 +101,11 @@ def _labels(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
 
 def _numbers(built: BuiltTable) -> list[Column]:
     marks = built.footnotes
-    against = f"minus {neutral.plain(built.baseline)} [95 %]"
+    against = f"minus {neutral.plain(built.baseline)} [95 %], Welch's p"
 
     def verdict(row: Row) -> str:
-        return " ".join([row.verdict.word, *(f"[{marks[note]}]" for note in row.notes)])
+        words = [] if row.verdict.word == "no printed value" else [row.verdict.word]
+        return " ".join([*words, *(f"[{marks[note]}]" for note in row.notes)])
 
     def column(title: str, rank: int, text: Callable[[Row], str]) -> Column:
         return Column(title=title, texts=tuple(map(text, built.rows)), rank=rank)
@@ -115,7 +116,7 @@ def _numbers(built: BuiltTable) -> list[Column]:
         column("paper", 0, _paper),
         column("difference [95 %]", 1, _difference),
         column("verdict", 0, verdict),
-        column(against, 2, lambda row: _interval(row, row.against_baseline)),
+        column(against, 2, _against),
         column("parameters", 3, lambda row: f"{row.cost.num_parameters:,}" if row.cost else ""),
         column("MACs", 4, lambda row: f"{row.cost.num_macs / 1e6:,.1f}M" if row.cost else ""),
         column("operator layers", 6, lambda row: str(row.cost.num_operator_layers) if row.cost else ""),
@@ -164,6 +165,11 @@ def _interval(row: Row, difference: Difference | None) -> str:
     low, high = difference.interval()
     places = _decimals(row)
     return f"{difference.estimate:+z.{places}f} [{low:+z.{places}f}, {high:+z.{places}f}]"
+
+
+def _against(row: Row) -> str:
+    shown = _interval(row, row.against_baseline)
+    return f"{shown}, {row.against_baseline.p_value:.2g}" if row.against_baseline else shown
 
 
 def _time(row: Row) -> str:
