@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 
 TABLE ?= quickstart
 run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES)) $(if $(SEEDS),--seeds $(SEEDS)) \
-	$(if $(DATASET),--dataset $(DATASET)) $(if $(RESULTS),--results '$(RESULTS)') $(MACHINE)
+	$(foreach only,$(ONLY),--only $(only)) $(if $(DATASET),--dataset $(DATASET)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
 
 .DEFAULT_GOAL := help
 .PHONY: help install reproduce-table tables status compare test check coverage clean
@@ -25,7 +25,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(INSTALLED)
 
-reproduce-table: $(INSTALLED)  ## run what TABLE lacks and print it: TABLE= SCALE= IMAGES= SEEDS= DATASET= LAUNCHER= DRY_RUN=1
+reproduce-table: $(INSTALLED)  ## run what TABLE lacks and print it: TABLE= SCALE= IMAGES= SEEDS= DATASET= ONLY= LAUNCHER= DRY_RUN=1
 	@$(BIN)/convrepro run $(TABLE) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(DRY_RUN),--dry-run) $(run_options)
 
 tables: $(INSTALLED)  ## write every table in results/tables again from the records

@@ -44,7 +44,7 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
 def test_a_class_that_one_part_lacks(tmp_path: Path) -> None:
     _write(tmp_path)
     (tmp_path / "test" / "emu").mkdir()
-    with pytest.raises(ValueError, match="must have the classes of .*train, got cat, dog, emu"):
+    with pytest.raises(ValueError, match=r"must have the classes of .*train, got cat, dog, emu"):
         folder.read(tmp_path)
 
 

@@ -21,15 +21,14 @@ def add_scaling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", metavar="F", type=_fraction, help="fraction of the training images")
     parser.add_argument("--seeds", metavar="N", type=_count, help="number of seeds (default: the table's)")
     parser.add_argument("--dataset", metavar="NAME", help="run the table on another data set, such as a pack")
-    parser.add_argument("machine", metavar="machine.KEY=VALUE", nargs="*", help="where to run: Hydra overrides")
+    parser.add_argument(
+        "--machine", metavar="KEY=VALUE", action="append", default=[], help="where to run: threads=1, data_dir=/data"
+    )
 
 
 def plan_of(arguments: argparse.Namespace) -> "PlannedTable":
     from convrepro.protocols.grid import plan, unmarked
 
-    for override in arguments.machine:
-        if not override.startswith(("machine.", "machine=")):
-            raise ValueError(f"a table's cells are fixed: only machine.KEY=VALUE may follow, got {override!r}.")
     config_name, marks = unmarked(arguments.table)
     chosen = {
         "scale": arguments.scale,
@@ -37,15 +36,23 @@ def plan_of(arguments: argparse.Namespace) -> "PlannedTable":
         "num_seeds": arguments.seeds,
         "dataset": arguments.dataset,
     }
+    machine = {**dict(_setting(text) for text in arguments.machine), "results_dir": _quoted(arguments.results)}
     return plan(
         config_name,
-        machine_overrides=[*arguments.machine, f"machine.results_dir={_quoted(arguments.results)}"],
+        machine_overrides=[f"machine.{key}={value}" for key, value in machine.items()],
         **(marks | {key: value for key, value in chosen.items() if value is not None}),
     )
 
 
 def results_dir(arguments: argparse.Namespace) -> Path:
     return Path(arguments.results)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ValueError(f"`--machine` takes KEY=VALUE, such as threads=1, got {text!r}.")
+    return key, value
 
 
 def _quoted(path: str) -> str:

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from convrepro import config_files
 from convrepro.cli import choices, plan, tables
 
 if TYPE_CHECKING:
     from convrepro.protocols.grid import PlannedTable
     from convrepro.protocols.launch import Outcome
     from convrepro.protocols.schema import Config
+    from convrepro.records import Cell
 
 
 def add_to(commands: Any) -> None:
@@ -20,6 +22,9 @@ def add_to(commands: Any) -> None:
     choices.add_scaling(parser)
     choices.add_results(parser)
     parser.add_argument("--launcher", metavar="L", default="serial", help="serial (default) or joblib: side by side")
+    parser.add_argument(
+        "--only", metavar="LABEL=VALUE[,VALUE]", action="append", default=[], help="run these cells only: model=cnn4"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the plan and stop")
     parser.set_defaults(command=command)
 
@@ -30,7 +35,7 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         plan.print_plan(planned, results_dir)
         return 0
-    runs = _missing(planned, results_dir)
+    runs = _missing(planned, results_dir, _chosen(planned, arguments.only))
     failures = _run(planned, runs, arguments.launcher) if runs else []
     is_complete = tables.show(planned.table, results_dir)
     for failure in failures:
@@ -38,12 +43,26 @@ def command(arguments: argparse.Namespace) -> int:
     return 0 if is_complete else 1
 
 
-def _missing(planned: "PlannedTable", results_dir: Path) -> list["Config"]:
+def _chosen(planned: "PlannedTable", only: list[str]) -> list["Cell"]:
+    """The cells whose labels are among those asked for."""
+    cells = list(planned.table.cells)
+    for condition in only:
+        label, _, values = condition.partition("=")
+        config_files.check_name(label, cells[0].labels, kind="label")
+        for value in values.split(","):
+            config_files.check_name(value, {cell.labels[label] for cell in planned.table.cells}, kind=label)
+        cells = [cell for cell in cells if cell.labels[label] in values.split(",")]
+        if not cells:
+            raise ValueError(f"no cell of {planned.table.name} is left by --only {' --only '.join(only)}.")
+    return cells
+
+
+def _missing(planned: "PlannedTable", results_dir: Path, cells: list["Cell"]) -> list["Config"]:
     from convrepro.records import workspace
 
     return [
         dataclasses.replace(planned.configs[cell.run_id], seed=seed)
-        for cell in planned.table.cells
+        for cell in cells
         for seed in range(planned.table.num_seeds)
         if workspace.state(results_dir, cell.run_id, seed) not in ("done", "diverged")
     ]

@@ -9,9 +9,7 @@ from convrepro.data import downloads, files
 from convrepro.data.image_set import ImageSet
 
 
-def load(
-    dataset: Mapping[str, Any], data_dir: Path, *, download: bool, plugins: Sequence[str] = ()
-) -> ImageSet:
+def load(dataset: Mapping[str, Any], data_dir: Path, *, download: bool, plugins: Sequence[str] = ()) -> ImageSet:
     """Finds, verifies and reads a data set.
 
     Args:

@@ -18,6 +18,7 @@ from convrepro.protocols.schema import Config
 from convrepro.protocols.selection import select
 from convrepro.protocols.train import Report, build_network, device_of, load_data, train_phase
 from convrepro.records import Record, store, workspace
+from convrepro.training import keep_freed_memory
 
 _DEFAULT_THREADS = torch.get_num_threads()
 
@@ -48,6 +49,7 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
             return record
         workspace.clear_failure(results_dir, identity, config.seed)
         torch.set_num_threads(config.machine.threads or _DEFAULT_THREADS)
+        keep_freed_memory()
         try:
             record = _count(config) if config.protocol.task == "count" else _classify(config, folder, report)
         except Exception as error:

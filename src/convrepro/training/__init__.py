@@ -2,6 +2,7 @@
 
 from convrepro.training.classifier import Classifier, Diverged
 from convrepro.training.fit import fit
+from convrepro.training.memory import keep_freed_memory
 from convrepro.training.schedules import multistep
 
-__all__ = ["Classifier", "Diverged", "fit", "multistep"]
+__all__ = ["Classifier", "Diverged", "fit", "keep_freed_memory", "multistep"]

@@ -1,0 +1,107 @@
+"""``convrepro run``: from nothing to a table, on real digits."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Command
+
+MACHINE = ("--machine", "threads=1", "--machine", "accelerator=cpu")
+
+
+def test_a_table_from_nothing_and_again(convrepro: Command) -> None:
+    code, out, err = convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    assert code == 0, err
+    assert "[4/4] digits cnn4 dk seed 1: test_error" in err
+    assert "records: 4 of 4" in out
+    written = sorted(path.name for path in Path("results/tables").iterdir())
+    assert written == [f"tiny.images0.2.{ending}" for ending in ("csv", "html", "md", "tex")]
+    files = {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()}
+
+    code, again, err = convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    assert (code, err) == (0, "")
+    assert again == out
+    assert {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()} == files
+
+
+def test_rows_are_the_means_of_their_records(convrepro: Command) -> None:
+    from convrepro.records import store
+
+    convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    rows = list(csv.DictReader(Path("results/tables/tiny.images0.2.csv").read_text().splitlines()))
+    records = store.read_everything(Path("results/records"))
+    for row in (row for row in rows if row["metric"] == "test_error"):
+        values = [r.metric("test_error", "best_on_validation") for r in records if r.names["conv"] == row["conv"]]
+        assert float(row["mean"]) == pytest.approx(sum(values) / 2)
+        assert row["n"] == "2"
+
+
+def test_only_some_cells_leave_the_others_open(convrepro: Command) -> None:
+    code, out, _ = convrepro("run", "tiny", "--images", "0.2", "--only", "conv=dk", *MACHINE)
+    assert code == 1
+    assert "records: 2 of 4" in out
+    assert "0/2" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "tinny"], "unknown table 'tinny'; did you mean 'tiny'?"),
+        (["run", "tiny", "--only", "cov=dk"], "unknown label 'cov'; did you mean 'conv'?"),
+        (["run", "tiny", "--only", "conv=dkk"], "unknown conv 'dkk'; did you mean 'dk'?"),
+        (["run", "tiny", "--scale", "2"], "argument --scale: must lie in (0, 1], got '2'"),
+        (["run", "tiny", "--scale", "nan"], "argument --scale: must lie in (0, 1], got 'nan'"),
+        (["run", "tiny", "--seeds", "0"], "argument --seeds: must be a whole number from 1 on, got '0'"),
+        (["run", "tiny", "--launcher", "rocket"], "`launcher` must be one of serial, joblib, got 'rocket'"),
+        (["run", "tiny", "recipe.epochs=3"], "unrecognized arguments: recipe.epochs=3"),
+        (["run", "tiny", "--machine", "thread=3"], "Could not override 'machine.thread'"),
+        (
+            ["run", "dk_table5", "--machine", "download=false", "--machine", "data_dir=nowhere"],
+            "convrepro data fetch fashion_mnist",
+        ),
+        (["run", "dk_table6", "--scale", "0.5"], "there is nothing to scale"),
+        (["run"], "the following arguments are required: TABLE"),
+    ],
+)
+def test_bad_input_is_one_line_code_2_and_no_folder(convrepro: Command, arguments: list[str], message: str) -> None:
+    code, out, err = convrepro(*arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not Path("results").exists()
+
+
+def test_a_dry_run_shows_the_plan_and_makes_nothing(convrepro: Command) -> None:
+    code, out, err = convrepro("run", "tiny", "--dry-run")
+    assert (code, err) == (0, "")
+    assert out.count("missing") == 4
+    assert "4 runs to do" in out
+    assert not Path("results").exists()
+
+
+def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convrepro.protocols import run as run_module
+
+    whole = run_module.load_data
+
+    def broken(config: object) -> object:
+        if config.conv["name"] == "dk" and config.seed == 0:
+            raise RuntimeError("out of luck")
+        return whole(config)
+
+    monkeypatch.setattr(run_module, "load_data", broken)
+    code, out, err = convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    assert code == 1
+    assert "records: 3 of 4" in out
+    assert "convrepro: digits cnn4 dk seed 0: failed, RuntimeError: out of luck" in err
+    _, status, _ = convrepro("status", "tiny", "--images", "0.2")
+    assert "seed 0: RuntimeError: out of luck" in status
+
+
+def test_a_count_table_needs_no_data_and_no_training(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONVREPRO_DATA", "/nowhere")
+    code, out, _ = convrepro("run", "dk_table6", *MACHINE)
+    assert code == 0
+    assert out.count("reproduced") >= 15
+    assert "143,050" in out
