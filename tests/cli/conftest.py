@@ -1,12 +1,14 @@
 """The command, run in this process on a tiny table."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from convrepro import cli, config_files
+from convrepro import config_files
+from convrepro.cli import main as command
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -35,16 +37,18 @@ def convrepro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         if entry.name != "table":
             (configs / entry.name).symlink_to(entry)
     (configs / "table").mkdir()
-    for path in (config_files.CONFIG_DIR / "table").glob("*.yaml"):
-        (configs / "table" / path.name).symlink_to(path)
+    for name in ("quickstart.yaml", "dk_table5.yaml", "dk_table6.yaml"):
+        (configs / "table" / name).symlink_to(config_files.CONFIG_DIR / "table" / name)
     (configs / "table" / "tiny.yaml").write_text(yaml.safe_dump(TINY_TABLE, sort_keys=False))
     monkeypatch.setattr(config_files, "CONFIG_DIR", configs)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # `train` sets it, and the arguments, for its process
+    monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> tuple[int, str, str]:
         try:
-            code = cli.main(arguments)
+            code = command.main(arguments)
         except SystemExit as error:  # argparse
             code = int(error.code or 0)
         output = capsys.readouterr()

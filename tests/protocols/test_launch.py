@@ -41,3 +41,14 @@ def test_side_by_side_is_the_same_as_in_turn(tmp_path: Path) -> None:
 def test_an_unknown_launcher() -> None:
     with pytest.raises(ValueError, match="`launcher` must be one of serial, joblib, got 'rocket'"):
         list(launch([], launcher="rocket"))
+
+
+@pytest.mark.parametrize("launcher", ["serial", "joblib"])
+def test_progress_of_every_run_is_told(tmp_path: Path, launcher: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("convrepro.protocols.launch._SECONDS_BETWEEN_REPORTS", 0.01)
+    told: dict[int, float] = {}
+    one = compose([*TINY, "protocol.images=1", f"machine.results_dir='{tmp_path}'"])
+    runs = [dataclasses.replace(one, seed=seed) for seed in (0, 1)]
+    list(launch(runs, launcher=launcher, report=lambda config, fraction: told.update({config.seed: fraction})))
+    assert told.keys() == {0, 1}
+    assert all(0.0 < fraction <= 1.0 for fraction in told.values())

@@ -1,4 +1,4 @@
-"""Progress of a table and of its current run, with an estimate of the time left."""
+"""Progress of a table and of its current runs, with an estimate of the time left."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
 Run = tuple[str, int]  # run id, seed
 
@@ -22,7 +22,7 @@ def duration(seconds: float | None) -> str:
 
 
 class TableProgress:
-    """Two bars on a terminal, and everywhere a line per finished run.
+    """A bar for the table and one for each current run on a terminal; everywhere a line per finished run.
 
     Args:
         title: of the table.
@@ -33,7 +33,7 @@ class TableProgress:
         self._title = title
         self._work = dict(work)
         self._share = dict.fromkeys(work, 0.0)
-        self._num_ended = 0
+        self._ended: set[Run] = set()
         self._started = time.monotonic()
         self._console = Console(stderr=True)
         self._bars = Progress(
@@ -46,7 +46,7 @@ class TableProgress:
             transient=True,
         )
         self._table_bar = self._bars.add_task(title, total=1.0, note="")
-        self._run_bar = self._bars.add_task("", total=1.0, note="", visible=False)
+        self._run_bars: dict[Run, TaskID] = {}
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -59,26 +59,28 @@ class TableProgress:
 
     def advance(self, run: Run, label: str, share: float) -> None:
         """Notes how much of a run is done, in [0, 1]."""
+        if run in self._ended:
+            return
         self._share[run] = share
-        self._bars.update(self._run_bar, description=f"  {label}", completed=share, visible=True)
+        if run not in self._run_bars:
+            self._run_bars[run] = self._bars.add_task(f"  {label}", total=1.0, note="")
+        self._bars.update(self._run_bars[run], completed=share)
         self._draw()
 
     def end(self, run: Run, line: str) -> None:
         """Notes that a run has ended, and prints a line about it."""
+        self._ended.add(run)
         self._share[run] = 1.0
-        self._num_ended += 1
-        self._console.print(
-            f"[{self._num_ended}/{len(self._work)}] {line}, {self._left()}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        if run in self._run_bars:
+            self._bars.remove_task(self._run_bars.pop(run))
+        text = f"[{len(self._ended)}/{len(self._work)}] {line}{self._left()}"
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         self._draw()
 
     def _draw(self) -> None:
         self._bars.update(
             self._table_bar,
-            description=f"{self._title}: {self._num_ended} of {len(self._work)} runs",
+            description=f"{self._title}: {len(self._ended)} of {len(self._work)} runs",
             completed=self._finished(),
             note=self._left(),
         )
@@ -89,6 +91,6 @@ class TableProgress:
 
     def _left(self) -> str:
         finished = self._finished()
-        if finished <= 0.0:
+        if not 0.0 < finished < 1.0:
             return ""
-        return f"about {duration((time.monotonic() - self._started) * (1.0 - finished) / finished)} left"
+        return f", about {duration((time.monotonic() - self._started) * (1.0 - finished) / finished)} left"

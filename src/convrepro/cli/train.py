@@ -2,16 +2,22 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convrepro import config_files
+from convrepro.cli.errors import one_line
+from convrepro.cli.progress import TableProgress
+from convrepro.records import SELECTION_RULES
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from convrepro.records import Record
+
+_FAILED_JOBS = "CONVREPRO_FAILED_JOBS"  # file that jobs note their failure in, whatever process they run in
 
 HELP = """usage: convrepro train [-m] [OVERRIDE ...] [--cfg job]
 
@@ -24,10 +30,6 @@ Runs one seed of one cell; with -m, every combination of comma-separated values.
 
 Groups: {groups}. `convrepro list` shows the choices. A run that has a record is not run again.
 """
-
-
-class JobFailed(Exception):
-    """A job has said why it failed."""
 
 
 def add_to(commands: Any) -> None:
@@ -53,20 +55,18 @@ def command_line(arguments: Sequence[str]) -> int:
     check_choices([argument for argument in arguments if "=" in argument and not argument.startswith("-")])
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     sys.argv = ["convrepro train", *arguments]
-    try:
-        hydra.main(version_base="1.3", config_path=str(config_files.CONFIG_DIR), config_name="train")(_job)()
-    except JobFailed:
-        return 2
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(in_one_line(error)) from error
-    return 0
+    with tempfile.NamedTemporaryFile("r") as failed_jobs:
+        os.environ[_FAILED_JOBS] = failed_jobs.name
+        try:
+            hydra.main(version_base="1.3", config_path=str(config_files.CONFIG_DIR), config_name="train")(_job)()
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ValueError(in_one_line(error)) from error
+        return 2 if failed_jobs.read() else 0
 
 
 def _job(composed: "DictConfig") -> None:
-    from convrepro import cli
-    from convrepro.cli.progress import TableProgress
+    """Runs one job of a sweep, perhaps in another process. A failure is told and noted, so that the others go on."""
     from convrepro.protocols.identity import run_id
-    from convrepro.protocols.run import run
     from convrepro.protocols.schema import validate
 
     try:
@@ -74,11 +74,14 @@ def _job(composed: "DictConfig") -> None:
         key = run_id(config), config.seed
         label = f"{config.dataset.name} {config.model.get('name')} {config.conv.get('name')} seed {config.seed}"
         with TableProgress("train", {key: 1.0}) as progress:
+            from convrepro.protocols.run import run  # takes seconds, which a wrong config need not wait for
+
             record = run(config, report=lambda share: progress.advance(key, label, share))
-        print(f"{label}: {_summary(record)}; {_shown_path(config.machine.results_dir, record)}")
+        print(f"{label}: {_summary(record)}; {_path_of(config.machine.results_dir, record)}")
     except (ValueError, OSError) as error:
-        print(f"convrepro: {cli.one_line(error)}", file=sys.stderr)
-        raise JobFailed from error
+        print(f"convrepro: {one_line(error)}", file=sys.stderr)
+        with Path(os.environ[_FAILED_JOBS]).open("a", encoding="utf-8") as failed_jobs:
+            failed_jobs.write("failed\n")
 
 
 def _summary(record: "Record") -> str:
@@ -87,19 +90,20 @@ def _summary(record: "Record") -> str:
     if not record.selected:
         return f"{record.num_parameters:,} parameters, {record.num_macs:,} multiply-accumulates"
     rules = (
-        f"{rule} {record.metric('test_error', rule):.2f} % (epoch {metrics['epoch']:.0f})"
-        for rule, metrics in record.selected.items()
+        f"{rule} {record.metric('test_error', rule):.2f} % (epoch {record.selected[rule]['epoch']:.0f})"
+        for rule in SELECTION_RULES
+        if rule in record.selected
     )
     return f"test error by {', by '.join(rules)}"
 
 
-def _shown_path(results_dir: str, record: "Record") -> Path:
+def _path_of(results_dir: str, record: "Record") -> Path:
     from convrepro.records import store, workspace
 
     return store.path_of(workspace.records_dir(Path(results_dir)), record.run_id, record.seed)
 
 
 if __name__ == "__main__":
-    from convrepro.cli import main
+    from convrepro.cli.main import main
 
     sys.exit(main(["train", *sys.argv[1:]]))

@@ -56,10 +56,10 @@ def build(
 
     operator = operator_conv(conv, plugins)
     taken = _roles_taken(model["placements"], conv.get("placement"), roles, owner)
-    built: nn.Module = network(
-        **{role: operator if role in taken else plain_conv() for role in roles},
-        **own,
-    )
+    try:
+        built: nn.Module = network(**{role: operator if role in taken else plain_conv() for role in roles}, **own)
+    except RuntimeError as error:  # torch's word for sizes that no tensor can have
+        raise ValueError(f"{owner} cannot be built: {error}") from error
     if conv["placement"] != "none" and num_operator_layers(built) == 0:
         raise ValueError(f"{conv['_target_']} was placed in 0 layers of {type(built).__name__}.")
     return built

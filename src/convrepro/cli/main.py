@@ -1,0 +1,61 @@
+"""The ``convrepro`` command: parse, call one function, print."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from convrepro import __version__
+from convrepro.cli import compare, data, listing, plan, run, status, tables, train
+from convrepro.cli.errors import one_line
+
+_COMMANDS = (listing, plan, run, tables, status, compare, train, data)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        0; 1 if a table is not complete; 2 for bad input, after one line on stderr; 130 if interrupted.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        if arguments[:1] == ["train"]:
+            return train.command_line(arguments[1:])  # Hydra parses what follows
+        parsed = parser().parse_args(arguments)
+        return int(parsed.command(parsed))
+    except KeyboardInterrupt:
+        print("convrepro: interrupted; the same command goes on after the last finished epoch", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        print(f"convrepro: {one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(
+        prog="convrepro",
+        description="Is a convolution paper's table true? Reproduce it, seed by seed, and get a verdict per cell.",
+        epilog="Start with `convrepro list`, then `convrepro run quickstart`.",
+    )
+    top.add_argument("--version", action="version", version=f"convrepro {__version__}")
+    top.add_argument("--debug", action="store_true", help="show where an error came from")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_to(commands)
+    return top
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says a wrong argument in one line; argparse prints the usage first."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""``convrepro train``: one run, sweeps, and its errors; each in a process of its own, as Hydra wants it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Command
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    "dataset=digits",
+    "protocol.images=0.2",
+    "model.filters=4",
+    "recipe=quickstart",
+    "recipe.epochs=1",
+    "recipe.milestones=[]",
+    "machine.threads=1",
+    "machine.accelerator=cpu",
+)
+
+
+MODULE = ("-m", "convrepro.cli.train")
+
+
+def _run(folder: Path, *arguments: str, command: tuple[str, ...] = MODULE) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, *command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONWARNINGS": "default"},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_run_by_the_script_and_the_command_is_one_run(tmp_path: Path) -> None:
+    code, out, _ = _run(tmp_path, *TINY, "conv=dk", "seed=3", command=(str(ROOT / "scripts" / "train.py"),))
+    assert code == 0
+    assert out.startswith("digits cnn4 dk seed 3: test error by last ")
+    (path,) = (tmp_path / "results" / "records").iterdir()
+    written = path.stat().st_mtime_ns
+    assert json.loads(path.read_text())["seed"] == 3
+    code, again, _ = _run(tmp_path, *TINY, "conv=dk", "seed=3")
+    assert (code, again) == (0, out)
+    assert path.stat().st_mtime_ns == written
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["results"]
+
+
+@pytest.mark.parametrize("launcher", [(), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")])
+def test_a_sweep_is_every_combination(tmp_path: Path, launcher: tuple[str, ...]) -> None:
+    code, _, err = _run(tmp_path, "-m", *TINY, *launcher, "conv=standard,dk", "seed=range(2)")
+    assert code == 0, err
+    records = [json.loads(path.read_text()) for path in (tmp_path / "results" / "records").iterdir()]
+    found = sorted((record["names"]["conv"], record["seed"]) for record in records)
+    assert found == [("dk", 0), ("dk", 1), ("standard", 0), ("standard", 1)]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["results"]
+
+
+def test_a_failing_job_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+    code, _, err = _run(tmp_path, "-m", *TINY, "recipe.optimizer.lr=-1,0.01")
+    assert code == 2
+    assert err.count("convrepro: `recipe.optimizer`: Invalid learning rate: -1") == 1
+    assert "Traceback" not in err
+    assert len(list((tmp_path / "results" / "records").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=resnet2O"], "unknown model 'resnet2O'; did you mean 'resnet20'?"),
+        (["-m", "conv=standard,dkk"], "unknown conv 'dkk'; did you mean 'dk'?"),
+        (["recipe.epoch=3"], "Could not override 'recipe.epoch'"),
+        (["recipe.epochs=many"], "`recipe.epochs`"),
+        (["+recipe.speed=3"], "unknown key `recipe.speed`"),
+        (["model.filters=-3"], "model 'cnn4' cannot be built"),
+        (["conv=dk", "conv.hidden=0"], "`hidden` must be at least 1, got 0"),
+        (["conv._target_=os.system"], "`_target_` must lie in"),
+        (["dataset=cifar10", "machine.download=false", "machine.data_dir=nowhere"], "convrepro data fetch cifar10"),
+        (["seed=[1"], "no viable alternative"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(convrepro: Command, arguments: list[str], message: str) -> None:
+    code, out, err = convrepro("train", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1, err
+    assert not Path("results", "records").exists()
+
+
+def test_help_names_the_groups(convrepro: Command) -> None:
+    code, out, _ = convrepro("train", "--help")
+    assert code == 0
+    assert "Groups: conv, model, dataset, recipe, recipe/augmentation, protocol, machine." in out

@@ -1,0 +1,71 @@
+"""Every file in the config folder composes, builds and says what it is."""
+
+import pytest
+import yaml
+
+from convrepro import config_files
+from convrepro.conv.arguments import parameters
+from convrepro.protocols import grid
+from convrepro.protocols.compose import compose
+from convrepro.protocols.train import build_network, make_optimizer
+from convrepro.targets import resolve
+
+BUILT = ("conv", "model", "recipe", "recipe/augmentation", "protocol", "machine")
+GROUPS = ("conv", "model", "dataset", "recipe", "recipe/augmentation", "protocol", "machine", "table")
+
+
+def _files(*groups: str) -> list[tuple[str, str]]:
+    return [(group, name) for group in groups for name in config_files.names(group)]
+
+
+@pytest.mark.parametrize(("group", "name"), _files(*GROUPS))
+def test_a_config_has_its_own_name_and_one_line_about_itself(group: str, name: str) -> None:
+    content = config_files.load(group, name)
+    assert content["name"] == name
+    assert content["about"]
+    assert "\n" not in content["about"]
+
+
+@pytest.mark.parametrize(("group", "name"), _files(*BUILT))
+def test_a_config_composes_and_builds(group: str, name: str) -> None:
+    config = compose(["dataset=fashion_mnist", f"{group}={name}"])
+    make_optimizer(config)
+    assert sum(parameter.numel() for parameter in build_network(config).parameters()) > 0
+
+
+@pytest.mark.parametrize("name", config_files.names("dataset"))
+def test_a_dataset_composes_and_every_network_of_the_default_takes_it(name: str) -> None:
+    config = compose([f"dataset={name}", "model=resnet20"])
+    assert len(config.dataset.mean) == len(config.dataset.std) == config.dataset.in_channels
+    assert callable(resolve(config.dataset._target_))
+    build_network(config)
+
+
+@pytest.mark.parametrize("name", config_files.names("table"))
+def test_a_table_expands_and_its_baseline_is_one_of_its_operators(name: str) -> None:
+    planned = grid.plan(name)
+    operators = {cell.labels["conv"] for cell in planned.table.cells}
+    assert planned.table.baseline in operators | {""}
+    assert planned.configs.keys() == {cell.run_id for cell in planned.table.cells}
+
+
+@pytest.mark.parametrize("name", config_files.names("conv"))
+def test_every_argument_of_an_operators_own_stands_in_its_config(name: str) -> None:
+    """What is computed stands in the config: a default in code would be invisible, and could change a run's id."""
+    content = config_files.load("conv", name)
+    plain = set(parameters(resolve("torch.nn.Conv2d")))
+    assert parameters(resolve(content["_target_"])).keys() - plain <= content.keys()
+
+
+def test_numbers_from_papers_name_their_section() -> None:
+    for group, name in _files("recipe", "recipe/augmentation", "protocol"):
+        if name.startswith("dk_"):
+            text = (config_files.CONFIG_DIR / group / f"{name}.yaml").read_text()
+            assert "Sec. " in text, f"{group}/{name}"
+
+
+def test_every_file_is_yaml_with_known_groups() -> None:
+    for path in config_files.CONFIG_DIR.rglob("*.yaml"):
+        yaml.safe_load(path.read_text())
+        group = path.parent.relative_to(config_files.CONFIG_DIR).as_posix()
+        assert group in (*GROUPS, ".", "hydra/launcher"), path
