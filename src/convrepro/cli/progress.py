@@ -73,7 +73,8 @@ class TableProgress:
         self._share[run] = 1.0
         if run in self._run_bars:
             self._bars.remove_task(self._run_bars.pop(run))
-        text = f"[{len(self._ended)}/{len(self._work)}] {line}{self._left()}"
+        parts = [f"[{len(self._ended)}/{len(self._work)}] {line}", self._left()]
+        text = ", ".join(filter(None, parts))
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         self._draw()
 
@@ -93,4 +94,4 @@ class TableProgress:
         finished = self._finished()
         if not 0.0 < finished < 1.0:
             return ""
-        return f", about {duration((time.monotonic() - self._started) * (1.0 - finished) / finished)} left"
+        return f"about {duration((time.monotonic() - self._started) * (1.0 - finished) / finished)} left"

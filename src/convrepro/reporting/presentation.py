@@ -117,7 +117,7 @@ def _numbers(built: BuiltTable) -> list[Column]:
         column("difference [95 %]", 1, _difference),
         column("verdict", 0, verdict),
         column(against, 2, _against),
-        column("parameters", 3, lambda row: f"{row.cost.num_parameters:,}" if row.cost else ""),
+        column("parameters", 3, _parameters),
         column("MACs", 4, lambda row: f"{row.cost.num_macs / 1e6:,.1f}M" if row.cost else ""),
         column("operator layers", 6, lambda row: str(row.cost.num_operator_layers) if row.cost else ""),
         column("time per run", 5, _time),
@@ -165,6 +165,11 @@ def _interval(row: Row, difference: Difference | None) -> str:
     low, high = difference.interval()
     places = _decimals(row)
     return f"{difference.estimate:+z.{places}f} [{low:+z.{places}f}, {high:+z.{places}f}]"
+
+
+def _parameters(row: Row) -> str:
+    """Beside a table that counts them they would stand twice."""
+    return f"{row.cost.num_parameters:,}" if row.cost and row.metric != "num_parameters" else ""
 
 
 def _against(row: Row) -> str:

@@ -119,7 +119,7 @@ def _values(table: Table, records: Mapping[int, Record]) -> tuple[dict[int, floa
 def _cost(records: Sequence[Record]) -> Cost | None:
     if not records:
         return None
-    timed = [record.measured for record in records if "wall_seconds" in record.measured]
+    timed = [record.measured for record in records if record.measured.get("wall_seconds")]  # a count takes none
     first = records[0]
     return Cost(
         num_parameters=first.num_parameters,
