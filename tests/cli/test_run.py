@@ -38,7 +38,7 @@ def test_rows_are_the_means_of_their_records(convrepro: Command) -> None:
 
 def test_only_some_cells_leave_the_others_open(convrepro: Command) -> None:
     code, out, _ = convrepro("run", "tiny", "--images", "0.2", "--only", "conv=dk", *MACHINE)
-    assert code == 1
+    assert code == 0
     assert "records: 2 of 4" in out
     assert "0/2" in out
 
@@ -83,14 +83,14 @@ def test_a_dry_run_shows_the_plan_and_makes_nothing(convrepro: Command) -> None:
 def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     from convrepro.protocols import run as run_module
 
-    whole = run_module.load_data
+    whole = run_module.train_phase
 
-    def broken(config: object) -> object:
+    def broken(config: object, *arguments: object, **keywords: object) -> object:
         if config.conv["name"] == "dk" and config.seed == 0:
             raise RuntimeError("out of luck")
-        return whole(config)
+        return whole(config, *arguments, **keywords)
 
-    monkeypatch.setattr(run_module, "load_data", broken)
+    monkeypatch.setattr(run_module, "train_phase", broken)
     code, out, err = convrepro("run", "tiny", "--images", "0.2", *MACHINE)
     assert code == 1
     assert "records: 3 of 4" in out

@@ -27,3 +27,18 @@ def test_no_table_yet(convrepro: Command) -> None:
     code, out, _ = convrepro("tables")
     assert code == 0
     assert "`convrepro run quickstart` makes one" in out
+
+
+def test_a_file_of_somebody_elses_is_passed_over(convrepro: Command) -> None:
+    Path("results/tables").mkdir(parents=True)
+    Path("results/tables/mine.csv").write_text("a,b\n")
+    assert convrepro("tables")[0] == 0
+    assert "mine" not in convrepro("status")[1]
+
+
+def test_any_scale_comes_back_to_the_last_digit(convrepro: Command) -> None:
+    convrepro("run", "tiny", "--images", "0.2333333333", "--only", "conv=dk", "--machine", "threads=1")
+    files = {path: path.read_bytes() for path in Path("results/tables").iterdir()}
+    convrepro("tables")
+    assert {path: path.read_bytes() for path in Path("results/tables").iterdir()} == files
+    assert b"0.2333 of the training images" in files[Path("results/tables/tiny.images0.2333333333.md")]

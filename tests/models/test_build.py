@@ -46,6 +46,15 @@ def test_number_of_operator_layers(model: str, num_layers: dict[str, int]) -> No
         assert num_operator_layers(build(model=model, conv=conv, dataset=CIFAR10)) == expected
 
 
+@pytest.mark.parametrize("change", [{"padding_mode": "reflect"}, {"_target_": "convrepro.conv.DynamicKernelConv2d"}])
+def test_an_operator_that_would_land_nowhere_is_refused(change: dict[str, str]) -> None:
+    conv = {**config_files.load("conv", "standard"), **change}
+    with pytest.raises(
+        ValueError, match="must have another `placement` than none: its operator would land in no layer"
+    ):
+        build(model="cnn4", conv=conv, dataset=CIFAR10)
+
+
 def test_roles_outside_the_placement_take_ordinary_convolutions() -> None:
     network = build(model="cnn4", conv="dk", dataset=CIFAR10)
     assert isinstance(network, CNN4)

@@ -23,13 +23,14 @@ def _id(*overrides: str) -> str:
     [
         ["seed=4"],
         ["machine.data_dir=/elsewhere", "machine.results_dir=/there", "machine.threads=1"],
-        ["machine.accelerator=cpu", "machine.channels_last=false", "machine.download=false"],
+        ["machine.accelerator=cpu", "machine.download=false"],
         ["recipe.epochs=300"],
         ["recipe.optimizer.lr=1e-1"],
         ["protocol.scale=1", "protocol.images=1"],
         ["conv.name=mine", "conv.about=anything", "dataset.about=anything"],
         ["dataset.downloads=[]"],
         ["+model.placements.elsewhere=[stem_conv]"],
+        ["+conv.groups=1", "+conv.dilation=1", "+conv.padding_mode=zeros"],
     ],
 )
 def test_what_computes_nothing_renames_nothing(overrides: list[str]) -> None:
@@ -54,6 +55,9 @@ def test_what_computes_nothing_renames_nothing(overrides: list[str]) -> None:
         "protocol.validation_images=4999",
         "conv.points=4",
         "conv.hidden=5",
+        "+conv.padding_mode=reflect",
+        "+conv.sigma=null",
+        "+conv.inner={name: a}",
         "conv=dk_first",
         "conv=standard",
         "model=resnet32",

@@ -7,6 +7,7 @@ import pytest
 from tests.protocols.test_run import TINY
 
 from convrepro.protocols.compose import compose
+from convrepro.protocols.identity import run_id
 from convrepro.protocols.launch import launch
 from convrepro.protocols.schema import Config
 from convrepro.records import store, workspace
@@ -52,3 +53,13 @@ def test_progress_of_every_run_is_told(tmp_path: Path, launcher: str, monkeypatc
     list(launch(runs, launcher=launcher, report=lambda config, fraction: told.update({config.seed: fraction})))
     assert told.keys() == {0, 1}
     assert all(0.0 < fraction <= 1.0 for fraction in told.values())
+
+
+@pytest.mark.parametrize("launcher", ["serial", "joblib"])
+def test_a_run_of_another_process_is_left_to_it(tmp_path: Path, launcher: str) -> None:
+    one, _, other = _configs(tmp_path)
+    with workspace.claim(workspace.run_dir(tmp_path, run_id(one), one.seed)):
+        outcomes = {outcome.config.seed: outcome for outcome in launch([one, other], launcher=launcher)}
+    assert outcomes[0].is_elsewhere
+    assert (outcomes[0].record, outcomes[0].failure) == (None, "")
+    assert outcomes[1].record is not None

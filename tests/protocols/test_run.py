@@ -118,13 +118,30 @@ def test_a_count_needs_no_data_and_leaves_only_its_record(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [f"{record.run_id}-seed0.json"]
 
 
-def test_missing_data_without_leave_to_download_is_a_failure_that_says_where(tmp_path: Path) -> None:
+def test_missing_data_without_leave_to_download_say_where_and_leave_nothing(tmp_path: Path) -> None:
     config = compose(["dataset=cifar10", "model=cnn4", f"machine.results_dir='{tmp_path}'", "machine.download=false",
                       f"machine.data_dir='{tmp_path / 'data'}'"])  # fmt: skip
-    with pytest.raises(FileNotFoundError, match="convrepro data fetch cifar10"):
+    with pytest.raises(FileNotFoundError, match="convrepro data fetch cifar10") as error:
         run(config)
-    assert workspace.state(tmp_path, run_id(config), 0) == "failed"
-    assert str(tmp_path / "data") in workspace.failure(tmp_path, run_id(config), 0)
+    assert str(tmp_path / "data") in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["recipe.optimizer.lr=-1", "conv.pieces=0", "+conv.colour=red", "model.filters=-3", "dataset.num_classes=3"],
+)
+def test_what_cannot_be_built_leaves_nothing(tmp_path: Path, override: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        run(_config(tmp_path, "conv=dk", override))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_last_step_that_blows_up_is_a_divergence_too(tmp_path: Path) -> None:
+    """The training loss of an epoch's only batch is that of the weights before the step."""
+    record = run(_config(tmp_path, "recipe.epochs=1", "recipe.batch_size=5000", "recipe.optimizer.lr=1e30"))
+    assert record.status == "diverged"
+    assert "validation loss was" in record.reason
 
 
 def test_a_loss_that_is_no_number_is_a_record_of_its_own(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from convrepro.protocols.compose import compose
+from convrepro.training import multistep
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ from convrepro.protocols.compose import compose
         ),
         ("machine.accelerator=abacus", "`machine.accelerator` must be one of auto, cpu, gpu"),
         ("machine.download=perhaps", "`machine.download`"),
+        ("protocol.images=0.001", "`protocol.images` must leave a validation image of 200, got 0.001"),
         ("seed=-1", "`seed` must lie in"),
         ("seed=abc", "`seed`"),
         ("dataset.image_size=[8]", "`dataset.image_size` must be"),
@@ -45,7 +47,9 @@ def test_a_wrong_value_is_one_line_that_names_the_key(override: str, message: st
 def test_epochs_and_milestones_move_with_the_scale() -> None:
     config = compose(["recipe=dk_sgd", "protocol.scale=0.02"])
     assert config.num_epochs == 6  # 300 x 0.02
-    assert [config.scaled_epochs(milestone) for milestone in config.recipe.milestones] == [3, 4]
+    factor = multistep(config.recipe.milestones, config.recipe.decay_factor)
+    rates = [factor(config.unscaled_epoch(epoch)) for epoch in range(6)]
+    assert rates == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01])  # 150 x 0.02 = 3 and 225 x 0.02 = 4.5
     assert config.is_scaled
 
 
@@ -56,3 +60,8 @@ def test_at_least_one_epoch_is_left() -> None:
 def test_fewer_images_are_a_scaled_run_too() -> None:
     assert compose(["protocol.images=0.5"]).is_scaled
     assert not compose([]).is_scaled
+
+
+def test_the_epoch_of_a_second_training_needs_images_to_be_chosen_on() -> None:
+    with pytest.raises(ValueError, match=r"`protocol\.retrain` must have `protocol\.validation_images`"):
+        compose(["protocol.retrain=true", "protocol.validation_images=0"])

@@ -17,6 +17,11 @@ def test_another_seed_draws_others() -> None:
     assert not torch.equal(next(first.parameters()), next(second.parameters()))
 
 
+def test_an_operators_argument_is_never_left_to_its_default() -> None:
+    with pytest.raises(ValueError, match="conv 'dk' must set init_mode, even to the default"):
+        build_network(compose(["conv=dk", "~conv.init_mode"]))
+
+
 def test_the_papers_optimizer() -> None:
     optimizer = make_optimizer(compose(["recipe=dk_sgd"]))([torch.zeros(1, requires_grad=True)])
     assert isinstance(optimizer, torch.optim.SGD)

@@ -44,6 +44,15 @@ def plan_of(arguments: argparse.Namespace) -> "PlannedTable":
     )
 
 
+def written_tables(results: Path) -> list[str]:
+    """Names of the tables that have files, marks and all; other files in the folder are not ours."""
+    from convrepro import config_files
+    from convrepro.protocols.grid import unmarked
+
+    known = config_files.names("table")
+    return sorted(path.stem for path in (results / "tables").glob("*.csv") if unmarked(path.stem)[0] in known)
+
+
 def results_dir(arguments: argparse.Namespace) -> Path:
     return Path(arguments.results)
 

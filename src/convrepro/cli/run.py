@@ -35,12 +35,13 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         plan.print_plan(planned, results_dir)
         return 0
-    runs = _missing(planned, results_dir, _chosen(planned, arguments.only))
+    chosen = _chosen(planned, arguments.only)
+    runs = _missing(planned, results_dir, chosen)
     failures = _run(planned, runs, arguments.launcher) if runs else []
-    is_complete = tables.show(planned.table, results_dir)
+    complete = tables.show(planned.table, results_dir)
     for failure in failures:
         print(f"convrepro: {failure}", file=sys.stderr)
-    return 0 if is_complete else 1
+    return 0 if {cell.run_id for cell in chosen} <= complete else 1
 
 
 def _chosen(planned: "PlannedTable", only: list[str]) -> list["Cell"]:
@@ -80,32 +81,28 @@ def _run(planned: "PlannedTable", runs: list["Config"], launcher: str) -> list[s
     for config in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
     failures = []
-    with TableProgress(
-        planned.table.name, {(run_id(config), config.seed): work[run_id(config)] for config in runs}
-    ) as progress:
+    names = {cell.run_id: " ".join(cell.labels.values()) for cell in planned.table.cells}
+    keys = {id(config): (run_id(config), config.seed) for config in runs}
+    with TableProgress(planned.table.name, {key: work[key[0]] for key in keys.values()}) as progress:
 
         def advance(config: "Config", share: float) -> None:
-            progress.advance((run_id(config), config.seed), _label(planned, config), share)
+            cell, seed = keys[id(config)]
+            progress.advance((cell, seed), f"{names[cell]} seed {seed}", share)
 
         for outcome in launch(runs, launcher=launcher, report=advance):
-            config = outcome.config
-            line = f"{_label(planned, config)}: {_result(planned, outcome)}"
-            progress.end((run_id(config), config.seed), line)
-            failures += [line] if outcome.record is None else []
+            cell, seed = run_id(outcome.config), outcome.config.seed
+            line = f"{names[cell]} seed {seed}: {_result(planned, outcome)}"
+            progress.end((cell, seed), line)
+            failures += [line] if outcome.failure else []
     return failures
-
-
-def _label(planned: "PlannedTable", config: "Config") -> str:
-    from convrepro.protocols.identity import run_id
-
-    cell = next(cell for cell in planned.table.cells if cell.run_id == run_id(config))
-    return f"{' '.join(cell.labels.values())} seed {config.seed}"
 
 
 def _result(planned: "PlannedTable", outcome: "Outcome") -> str:
     from convrepro.cli.progress import duration
 
     record = outcome.record
+    if outcome.is_elsewhere:
+        return "another process works on it"
     if record is None:
         return f"failed, {outcome.failure}"
     if record.status == "diverged":

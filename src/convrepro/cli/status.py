@@ -25,8 +25,7 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.table is not None:
         _print_cells(choices.plan_of(arguments).table, arguments)
         return 0
-    written = {path.stem for path in (choices.results_dir(arguments) / "tables").glob("*.csv")}
-    names = sorted({*config_files.names("table"), *written})
+    names = sorted({*config_files.names("table"), *choices.written_tables(choices.results_dir(arguments))})
     for name in names:
         arguments.table = name
         table = choices.plan_of(arguments).table

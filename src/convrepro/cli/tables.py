@@ -20,20 +20,20 @@ def add_to(commands: Any) -> None:
 
 def command(arguments: argparse.Namespace) -> int:
     results_dir = choices.results_dir(arguments)
-    written = sorted(path.stem for path in (results_dir / "tables").glob("*.csv"))
-    names = [arguments.table] if arguments.table else written
+    names = [arguments.table] if arguments.table else choices.written_tables(results_dir)
     if not names:
         print(f"no table in {results_dir / 'tables'} yet; `convrepro run quickstart` makes one")
     is_complete = []
     for name in names:
         arguments.table = name
-        is_complete.append(show(choices.plan_of(arguments).table, results_dir))
+        table = choices.plan_of(arguments).table
+        is_complete.append(show(table, results_dir) == {cell.run_id for cell in table.cells})
         print()
     return 0 if all(is_complete) else 1
 
 
-def show(table: "Table", results_dir: Path) -> bool:
-    """Builds a table from its records, prints it, writes its files; tells whether every run has its record."""
+def show(table: "Table", results_dir: Path) -> set[str]:
+    """Builds a table from its records, prints it, writes its files; returns the run ids of complete cells."""
     from convrepro import papers, reporting, tables
     from convrepro.records import store, workspace
 
@@ -44,4 +44,4 @@ def show(table: "Table", results_dir: Path) -> bool:
     paths = reporting.write_all(built, results_dir / "tables")
     print("written: " + ", ".join(str(path) for path in paths.values()))
     print(f"records: {len(records)} of {len(table.cells) * table.num_seeds} in {records_dir}")
-    return all(row.is_complete for row in built.rows)
+    return {row.run_id for row in built.rows if row.is_complete}

@@ -17,6 +17,7 @@ NOT_ARGUMENTS = (
     "placements",
     "_target_",
 )  # keys of a model config that are not the network's
+PLAIN_CONV_KEYS = ("about", "name", "placement", "_target_")  # of a conv config that asks for ordinary convolutions
 
 
 def build(
@@ -55,6 +56,11 @@ def build(
     arguments.check(own, network, given_by_code=roles, owner=owner)
 
     operator = operator_conv(conv, plugins)
+    is_plain = conv["_target_"] == "torch.nn.Conv2d" and not conv.keys() - set(PLAIN_CONV_KEYS)
+    if conv.get("placement") == "none" and not is_plain:
+        raise ValueError(
+            f"conv {conv.get('name')!r} must have another `placement` than none: its operator would land in no layer."
+        )
     taken = _roles_taken(model["placements"], conv.get("placement"), roles, owner)
     try:
         built: nn.Module = network(**{role: operator if role in taken else plain_conv() for role in roles}, **own)

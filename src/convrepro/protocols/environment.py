@@ -13,7 +13,7 @@ import torch
 _PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "numpy", "scikit-learn", "pillow")
 
 
-def describe(device: torch.device, *, channels_last: bool) -> dict[str, Any]:
+def describe(device: torch.device) -> dict[str, Any]:
     """Everything but the configuration that can move a number in its last digits."""
     return {
         **_code(),
@@ -21,7 +21,7 @@ def describe(device: torch.device, *, channels_last: bool) -> dict[str, Any]:
         "versions": {package: version(package) for package in _PACKAGES},
         "device": device_name(device),
         "threads": torch.get_num_threads(),
-        "channels_last": channels_last,
+        "memory_format": "channels_last",
     }
 
 
@@ -31,19 +31,25 @@ def device_name(device: torch.device) -> str:
 
 @cache
 def _code() -> dict[str, Any]:
-    """Commit of the checkout that the package is run from, and whether its sources differ from it."""
-    source = Path(__file__).parents[1]
+    """Commit of this project's checkout, and whether its sources differ from it; no commit outside a checkout.
+
+    Read once: later runs of a process run what was imported before the first.
+    """
+    package = Path(__file__).parents[1]
+    commit, changes = "", ""
     try:
-        commit = _git(source, "rev-parse", "HEAD")
-        changes = _git(source, "status", "--porcelain", "--", str(source), str(source.parents[1] / "configs"))
-    except (OSError, subprocess.CalledProcessError):
-        return {"convrepro": version("convrepro"), "git_commit": "", "git_dirty": False}
+        top = _git(package, "rev-parse", "--show-toplevel")
+        if Path(top) == package.parents[1]:  # not somebody else's checkout that the package was installed into
+            commit = _git(package, "rev-parse", "HEAD")
+            changes = _git(package, "status", "--porcelain", "--", "src", "configs")
+    except (OSError, subprocess.SubprocessError):
+        commit = ""
     return {"convrepro": version("convrepro"), "git_commit": commit, "git_dirty": bool(changes)}
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.strip()
+    command = ["git", "-C", str(folder.parents[1]), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
 
 @cache

@@ -93,7 +93,7 @@ def plan(
         name=_marked(name, scale=scale, images=images, num_seeds=other_seeds, dataset=dataset),
         config=name,
         paper=file.paper,
-        title=file.about,
+        title=file.about + _scaled(scale, images),
         source=file.source,
         metric=file.metric,
         selection=file.selection,
@@ -160,9 +160,16 @@ _MARKED = re.compile(
 )
 
 
+def _scaled(scale: float, images: float) -> str:
+    """What a title says of a scaled-down table; empty for a full one."""
+    shares = {"the epochs": scale, "the training images": images}
+    said = [f"{share:.4g} of {what}" for what, share in shares.items() if share != 1.0]
+    return f" (scaled: {' and '.join(said)})" if said else ""
+
+
 def _marked(name: str, *, scale: float, images: float, num_seeds: int | None, dataset: str | None) -> str:
-    marks = [f"scale{scale:g}"] if scale != 1.0 else []
-    marks += [f"images{images:g}"] if images != 1.0 else []
+    marks = [f"scale{scale!r}"] if scale != 1.0 else []  # repr: the shortest text that reads back as the same number
+    marks += [f"images{images!r}"] if images != 1.0 else []
     marks += [f"seeds{num_seeds}"] if num_seeds is not None else []
     marks += [dataset] if dataset else []
     return ".".join([name, *marks])

@@ -8,11 +8,8 @@ from typing import Any
 from convrepro.protocols.schema import Config
 
 _HASHED = ("conv", "model", "dataset", "recipe", "protocol")
-_SAID_ONLY = (
-    "about",
-    "name",
-    "downloads",
-)  # said about a config, or where its data come from: computes nothing
+_SAID_ONLY = ("about", "name", "downloads")  # said about a config, or where its data come from: computes nothing
+_CONV2D_DEFAULTS = {"dilation": 1, "groups": 1, "padding_mode": "zeros"}  # an operator's own arguments have no default
 
 
 def what_is_computed(config: Config) -> dict[str, Any]:
@@ -22,11 +19,15 @@ def what_is_computed(config: Config) -> dict[str, Any]:
     network's placements only the one that the operator takes is: a network may learn another without renaming
     its runs.
     """
-    computed: dict[str, Any] = {key: _computed(getattr(config, key)) for key in _HASHED}
-    placement = computed["conv"].pop("placement", None)
-    placements = computed["model"].pop("placements", {})
-    computed["model"]["operator_roles"] = placements.get(placement, placement)
-    return computed
+    computed: dict[str, Any] = {key: _without_what_is_said(getattr(config, key)) for key in _HASHED}
+    computed["recipe"]["augmentation"] = _without_what_is_said(config.recipe.augmentation)
+    conv, model = computed["conv"], computed["model"]
+    computed["conv"] = {
+        key: value for key, value in conv.items() if key != "placement" and value != _CONV2D_DEFAULTS.get(key, ...)
+    }
+    placement, placements = conv.get("placement"), model.pop("placements", {})
+    model["operator_roles"] = placements.get(placement, placement)
+    return {key: _canonical(node) for key, node in computed.items()}
 
 
 def run_id(config: Config) -> str:
@@ -35,14 +36,19 @@ def run_id(config: Config) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _computed(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = dataclasses.asdict(value)
+def _without_what_is_said(node: Any) -> dict[str, Any]:
+    """A node's own keys; those of a part of the schema also without what is not set, so that it may grow."""
+    if isinstance(node, dict):
+        return {str(key): value for key, value in node.items() if key not in _SAID_ONLY}
+    own = {entry.name: getattr(node, entry.name) for entry in dataclasses.fields(node)}
+    return {key: value for key, value in own.items() if key not in _SAID_ONLY and value is not None}
+
+
+def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
-        said = {key for key, entry in value.items() if key in _SAID_ONLY or entry is None}
-        return {str(key): _computed(entry) for key, entry in value.items() if key not in said}
+        return {str(key): _canonical(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_computed(entry) for entry in value]
+        return [_canonical(entry) for entry in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)  # 1.0 and 1 are the same number, however a file spells it
     return value

@@ -1,8 +1,8 @@
 """Runs in turn, or side by side."""
 
 import dataclasses
+import math
 import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -14,7 +14,9 @@ import joblib
 
 from convrepro.protocols.run import run
 from convrepro.protocols.schema import Config
+from convrepro.protocols.train import device_of
 from convrepro.records import Record
+from convrepro.records.workspace import Claimed
 
 LAUNCHERS = ("serial", "joblib")
 _SECONDS_BETWEEN_REPORTS = 0.5
@@ -24,11 +26,12 @@ Report = Callable[[Config, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a run ended: its record, or why there is none."""
+    """How a run ended: its record, or why it failed, or that another process works on it."""
 
     config: Config
     record: Record | None
     failure: str
+    is_elsewhere: bool = False
 
 
 def launch(
@@ -54,32 +57,39 @@ def launch(
 
 def _in_turn(runs: Sequence[Config], report: Report) -> Iterator[Outcome]:
     for config in runs:
-        yield _attempt(config, partial(report, config))
+        yield _attempt(config, _Seldom(partial(report, config)))
 
 
 def _side_by_side(runs: Sequence[Config], report: Report) -> Iterator[Outcome]:
     single_threaded = [
         dataclasses.replace(config, machine=dataclasses.replace(config.machine, threads=1)) for config in runs
     ]
-    num_workers = min(len(runs), os.cpu_count() or 1)
-    workers = joblib.Parallel(n_jobs=num_workers, return_as="generator_unordered", batch_size=1)
+    workers = joblib.Parallel(n_jobs=_num_workers(runs), return_as="generator_unordered", batch_size=1)
     with multiprocessing.get_context("spawn").Manager() as manager:
         shares = manager.dict()
         with _watching(shares, runs, report):
             yield from workers(
-                joblib.delayed(_attempt)(config, _Share(shares, index)) for index, config in enumerate(single_threaded)
+                joblib.delayed(_attempt)(config, _Seldom(partial(shares.__setitem__, index)))
+                for index, config in enumerate(single_threaded)
             )
 
 
-class _Share:
-    """Tells the launching process how much of a run is done; not at every step, since telling takes time."""
+def _num_workers(runs: Sequence[Config]) -> int:
+    """One per core that this process may use; one for a GPU, which several would only share."""
+    if any(device_of(config.machine.accelerator).type == "cuda" for config in runs):
+        return 1
+    return max(1, min(len(runs), int(joblib.cpu_count())))
 
-    def __init__(self, shares: MutableMapping[int, float], index: int) -> None:
-        self._shares, self._index, self._last = shares, index, 0.0
+
+class _Seldom:
+    """Passes on how much of a run is done, but not at every step: telling takes time."""
+
+    def __init__(self, tell: Callable[[float], None]) -> None:
+        self._tell, self._last = tell, -math.inf
 
     def __call__(self, fraction: float) -> None:
-        if (now := time.monotonic()) - self._last > _SECONDS_BETWEEN_REPORTS:
-            self._shares[self._index] = fraction
+        if (now := time.monotonic()) - self._last >= _SECONDS_BETWEEN_REPORTS:
+            self._tell(fraction)
             self._last = now
 
 
@@ -105,5 +115,7 @@ def _watching(shares: MutableMapping[int, float], runs: Sequence[Config], report
 def _attempt(config: Config, report: Callable[[float], None]) -> Outcome:
     try:
         return Outcome(config=config, record=run(config, report=report), failure="")
+    except Claimed:
+        return Outcome(config=config, record=None, failure="", is_elsewhere=True)
     except Exception as error:  # whatever it is, the other runs go on and the summary lists it
         return Outcome(config=config, record=None, failure=f"{type(error).__name__}: {error}")

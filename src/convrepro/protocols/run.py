@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from convrepro.data import ImageSet
 from convrepro.models import num_macs, num_operator_layers, num_parameters
 from convrepro.protocols import environment
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config
 from convrepro.protocols.selection import select
-from convrepro.protocols.train import Report, build_network, device_of, load_data, train_phase
+from convrepro.protocols.train import Report, build_network, device_of, load_data, make_optimizer, train_phase
 from convrepro.records import Record, store, workspace
 from convrepro.training import keep_freed_memory
 
@@ -44,6 +45,10 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
     records_dir = workspace.records_dir(results_dir)
     if (record := store.read(records_dir, identity, config.seed)) is not None:
         return record
+    # What cannot be built or read is found before anything is written.
+    build_network(config)
+    make_optimizer(config)
+    data = load_data(config) if config.protocol.task == "classification" else None
     with workspace.claim(folder):
         if (record := store.read(records_dir, identity, config.seed)) is not None:
             return record
@@ -51,11 +56,11 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
         torch.set_num_threads(config.machine.threads or _DEFAULT_THREADS)
         keep_freed_memory()
         try:
-            record = _count(config) if config.protocol.task == "count" else _classify(config, folder, report)
+            record = _count(config) if data is None else _classify(config, data, folder, report)
+            store.write(records_dir, record)
         except Exception as error:
             workspace.write_failure(results_dir, identity, config.seed, f"{type(error).__name__}: {error}")
             raise
-        store.write(records_dir, record)
         for checkpoint in folder.glob("*/*.ckpt*"):
             checkpoint.unlink()
     if config.protocol.task == "count":
@@ -64,16 +69,27 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
 
 
 def _count(config: Config) -> Record:
-    network = build_network(config)
-    return _record(config, network, torch.device("cpu"), status="done", splits={}, epochs={}, selected={}, seconds=0.0)
+    device = torch.device("cpu")
+    return _record(
+        config,
+        build_network(config),
+        status="done",
+        splits={},
+        epochs={},
+        selected={},
+        measured=_measured(device, num_images=0, seconds=0.0),
+        environment=environment.describe(device),
+    )
 
 
-def _classify(config: Config, folder: Path, report: Report) -> Record:
+def _classify(config: Config, data: ImageSet, folder: Path, report: Report) -> Record:
     device = device_of(config.machine.accelerator)
-    data = load_data(config)
+    made_with = environment.describe(device)  # before training, during which the checkout may change
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     phases, splits = phases_of(config.protocol, data)
     histories: dict[str, dict[str, list[float]]] = {}
-    seconds = 0.0
+    seconds, num_images = 0.0, 0
     for position, phase in enumerate(phases):
 
         def report_phase(fraction: float, num_before: int = position) -> None:
@@ -82,28 +98,24 @@ def _classify(config: Config, folder: Path, report: Report) -> Record:
         classifier, reason = train_phase(config, phase, device=device, folder=folder / phase.name, report=report_phase)
         histories[phase.name] = classifier.history
         seconds += sum(classifier.epoch_seconds)
+        num_images += len(classifier.epoch_seconds) * len(phase.train)
         if reason:
             break
     chooser = histories.get("select", histories.get("train", {}))
     return _record(
         config,
         classifier.network,
-        device,
         status="diverged" if reason else "done",
         reason=reason,
         splits=splits,
         epochs=_compact(histories),
         selected={} if reason else select(histories["train"], validation=chooser.get("validation_accuracy")),
-        seconds=seconds,
+        measured=_measured(device, num_images=num_images, seconds=seconds),
+        environment=made_with,
     )
 
 
-def _record(config: Config, network: nn.Module, device: torch.device, *, seconds: float, **outcome: Any) -> Record:
-    trained = sum(
-        len(values) * outcome["splits"]["retrain" if "retrain" in outcome["splits"] else "train"]["num_images"]
-        for metric, values in outcome["epochs"].items()
-        if metric == "train_loss"
-    )
+def _record(config: Config, network: nn.Module, **outcome: Any) -> Record:
     return Record(
         run_id=run_id(config),
         seed=config.seed,
@@ -120,14 +132,25 @@ def _record(config: Config, network: nn.Module, device: torch.device, *, seconds
         num_parameters=num_parameters(network),
         num_macs=num_macs(network, (config.dataset.in_channels, *config.dataset.image_size)),
         num_operator_layers=num_operator_layers(network),
-        measured={
-            "wall_seconds": seconds,
-            "images_per_second": trained / seconds if seconds else 0.0,
-            "peak_memory_bytes": _peak_memory_bytes(device),
-        },
-        environment=environment.describe(device, channels_last=config.machine.channels_last),
         **outcome,
     )
+
+
+def _measured(device: torch.device, *, num_images: int, seconds: float) -> dict[str, Any]:
+    """Time and speed of training with the evaluation after each epoch, and the most memory that was held.
+
+    On a CPU the memory is the process's, so never less than that of an earlier run in the same process.
+    """
+    if device.type == "cuda":
+        peak_bytes = torch.cuda.max_memory_allocated(device)
+    else:
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {
+        "wall_seconds": seconds,
+        "images_per_second": num_images / seconds if seconds else 0.0,
+        "peak_memory_bytes": peak_bytes,
+    }
 
 
 def _compact(histories: dict[str, dict[str, list[float]]]) -> dict[str, list[float | None]]:
@@ -139,11 +162,3 @@ def _compact(histories: dict[str, dict[str, list[float]]]) -> dict[str, list[flo
         for phase, history in histories.items()
         for metric, values in history.items()
     }
-
-
-def _peak_memory_bytes(device: torch.device) -> int:
-    """Of the process on a CPU, so never less than an earlier run's in the same process; of the device on a GPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -85,7 +85,6 @@ class Machine:
     name: str
     accelerator: str
     threads: int
-    channels_last: bool
     data_dir: str
     results_dir: str
     download: bool
@@ -111,11 +110,16 @@ class Config:
     @property
     def num_epochs(self) -> int:
         """Epochs of one phase, after scaling; at least one."""
-        return self.scaled_epochs(self.recipe.epochs)
+        return max(1, round(self.recipe.epochs * self.protocol.scale))
 
-    def scaled_epochs(self, epochs: int) -> int:
-        """A number of epochs, or a milestone, moved with the scale."""
-        return max(1, round(epochs * self.protocol.scale))
+    @property
+    def num_validation_images(self) -> int:
+        """Images held out of the training set, after scaling."""
+        return round(self.protocol.validation_images * self.protocol.images)
+
+    def unscaled_epoch(self, epoch: int) -> float:
+        """The epoch of the whole recipe that an epoch of a scaled run stands for: its milestones move with it."""
+        return round(epoch / self.protocol.scale, 6)  # six digits: 3 / 0.02 is 150, whatever its last bit
 
 
 def validate(composed: DictConfig) -> Config:
@@ -164,6 +168,12 @@ def _check_ranges(config: Config) -> None:
     ):
         if not (math.isfinite(value) and low <= value <= high):
             raise ValueError(f"`{key}` must lie in [{low:g}, {high:g}], got {value}.")
+    if protocol.validation_images and not config.num_validation_images:
+        raise ValueError(
+            f"`protocol.images` must leave a validation image of {protocol.validation_images}, got {protocol.images}."
+        )
+    if protocol.retrain and not protocol.validation_images:
+        raise ValueError("`protocol.retrain` must have `protocol.validation_images` to choose the epoch on, got 0.")
     if recipe.milestones != sorted(set(recipe.milestones)) or any(m < 1 for m in recipe.milestones):
         raise ValueError(f"`recipe.milestones` must be rising epochs from 1 on, got {recipe.milestones}.")
     for key, pair in (("erase_area", augmentation.erase_area), ("erase_aspect", augmentation.erase_aspect)):

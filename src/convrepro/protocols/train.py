@@ -16,7 +16,7 @@ from convrepro.protocols.schema import Config, plain
 from convrepro.training import Classifier, Diverged, fit, multistep
 
 Report = Callable[[float], None]
-EVALUATION_BATCH_SIZE = 500  # no scientific value: evaluation has no randomness and BN uses its running statistics
+EVALUATION_BATCH_SIZE = 200  # of memory only: evaluation has no randomness, and BN uses its running statistics
 
 
 def train_phase(
@@ -30,13 +30,12 @@ def train_phase(
         The classifier with its history; and why it diverged, empty if it did not.
     """
     network = build_network(config).to(device)
-    if config.machine.channels_last:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    milestones = [config.scaled_epochs(milestone) for milestone in config.recipe.milestones]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the loaders' images
+    factor = multistep(config.recipe.milestones, config.recipe.decay_factor)
     classifier = Classifier(
         network,
         make_optimizer=make_optimizer(config),
-        learning_rate_factor=multistep(milestones, config.recipe.decay_factor),
+        learning_rate_factor=lambda epoch: factor(config.unscaled_epoch(epoch)),
         evaluations=list(phase.evaluations),
     )
     mean, std = config.dataset.mean, config.dataset.std
@@ -82,7 +81,16 @@ def load_data(config: Config) -> ImageSet:
 
 
 def build_network(config: Config) -> nn.Module:
-    """The network that a config names, its weights drawn from the config's seed."""
+    """The network that a config names, its weights drawn from the config's seed.
+
+    Raises:
+        ValueError: if it cannot be built, or an argument of the operator's own is left to its default: what is
+            computed stands in the config, and so in the run id.
+    """
+    operator = targets.resolve(config.conv["_target_"], config.plugins)
+    operators_own = arguments.parameters(operator).keys() - arguments.parameters(nn.Conv2d).keys()
+    if missing := sorted(operators_own - config.conv.keys()):
+        raise ValueError(f"conv {config.conv.get('name')!r} must set {', '.join(missing)}, even to the default.")
     torch.manual_seed(config.seed)
     return build(model=config.model, conv=config.conv, dataset=plain(config.dataset), plugins=config.plugins)
 

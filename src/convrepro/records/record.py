@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 SCHEMA_VERSION = 1
 SELECTION_RULES = ("last", "best_on_validation", "best_on_test")
@@ -31,8 +31,8 @@ class Record:
     splits: dict[str, dict[str, Any]]  # name -> {"num_images": int, "sha256": of its index list}
     epochs: dict[str, list[float | None]]  # metric -> value per epoch; None where not finite
     selected: dict[str, dict[str, float]]  # selection rule -> {"epoch": 1-based, metric: value}
-    measured: dict[str, Any]  # wall_seconds, images_per_second, peak_memory_bytes, attempts
-    environment: dict[str, Any]  # git commit and dirty flag, versions, device, threads, time
+    measured: dict[str, Any]  # wall_seconds, images_per_second, peak_memory_bytes
+    environment: dict[str, Any]  # git commit and dirty flag, versions, device, threads, memory layout
     reason: str = ""  # why it diverged
     schema_version: int = field(default=SCHEMA_VERSION)
 
@@ -47,7 +47,8 @@ class Record:
         if name in ("num_parameters", "num_macs"):
             return float(getattr(self, name))
         if name.endswith("_error"):
-            return 100.0 - self.metric(name.removesuffix("_error") + "_accuracy", selection)
+            accuracy = self.metric(name.removesuffix("_error") + "_accuracy", selection)
+            return round(100.0 - accuracy, 9)  # without the noise of the subtraction
         try:
             return self.selected[selection][name]
         except KeyError:
@@ -75,9 +76,23 @@ def from_json(text: str) -> Record:
     known = {entry.name for entry in dataclasses.fields(Record)}
     if odd := known ^ content.keys():
         raise ValueError(f"missing or unknown fields: {', '.join(sorted(odd))}.")
+    _check_types(content)
     if content["status"] not in get_args(Status):
         raise ValueError(f"status must be one of {', '.join(get_args(Status))}, got {content['status']!r}.")
     return Record(**content)
+
+
+def _check_types(content: dict[str, Any]) -> None:
+    for entry in dataclasses.fields(Record):
+        kind: Any = get_origin(entry.type) or entry.type
+        kind = str if kind is Literal else kind
+        if type(content[entry.name]) is not kind:
+            raise ValueError(f"`{entry.name}` must be {kind.__name__}, got {content[entry.name]!r:.40}.")
+    numbers = {f"selected.{rule}": values for rule, values in content["selected"].items()}
+    numbers["measured"] = content["measured"]
+    for where, values in numbers.items():
+        if not isinstance(values, dict) or not all(type(value) in (int, float) for value in values.values()):
+            raise ValueError(f"`{where}` must hold numbers only, got {values!r:.40}.")
 
 
 def _refuse_constant(constant: str) -> None:

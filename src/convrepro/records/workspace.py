@@ -11,6 +11,8 @@ import filelock
 from convrepro import durable
 from convrepro.records import store
 
+_SECONDS_TO_WAIT = 1.0  # somebody who only asks for the state holds the lock for a moment
+
 State = Literal["done", "diverged", "running", "failed", "interrupted", "missing"]
 
 
@@ -35,7 +37,7 @@ def claim(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(_lock_path(folder), timeout=0):
+        with filelock.FileLock(_lock_path(folder), timeout=_SECONDS_TO_WAIT):
             yield
     except filelock.Timeout:
         raise Claimed(f"another process works on {folder}.") from None

@@ -147,6 +147,8 @@ def _gaps(ours: Summary | None, given: Circumstances, fewest: int) -> list[str]:
 
 def _explain(ours: Summary, theirs: Summary, margin: float, rounding: float) -> Verdict:
     found = difference(ours, theirs)
+    if found.is_degenerate and found.method == "prediction":
+        return Verdict(word="inconclusive", reason="no spread on either side to judge by")
     word = decide(found, margin=margin, rounding=rounding)
     if word == "reproduced":
         reason = f"90 % interval {_text(found.interval(WITHIN_LEVEL))} within the margin {margin:g}"

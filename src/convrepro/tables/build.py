@@ -119,7 +119,9 @@ def _values(table: Table, records: Mapping[int, Record]) -> tuple[dict[int, floa
 def _cost(records: Sequence[Record]) -> Cost | None:
     if not records:
         return None
-    timed = [record.measured for record in records if record.measured.get("wall_seconds")]  # a count takes none
+    timed = [  # a count takes no time, a diverged run not all of it
+        record.measured for record in records if record.status == "done" and record.measured.get("wall_seconds")
+    ]
     first = records[0]
     return Cost(
         num_parameters=first.num_parameters,
@@ -133,7 +135,9 @@ def _against_baseline(row: Row, rows: Sequence[Row], baseline: str) -> Differenc
     if row.labels["conv"] == baseline:
         return None
     found = [other for other in rows if other.labels["conv"] == baseline and _place(other) == _place(row)]
-    return subtract(row.metric, row.ours, found[0].ours) if len(found) == 1 else None
+    if len(found) != 1 or not all(side.is_complete and side.n >= 2 for side in (row, found[0])):
+        return None  # Welch's test needs two runs a side, and a look before all are done would be a test of its own
+    return subtract(row.metric, row.ours, found[0].ours)
 
 
 def _place(row: Row) -> dict[str, str]:

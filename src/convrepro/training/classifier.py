@@ -12,6 +12,8 @@ from torch import nn
 
 # Shapes: B batch, C channels, H W image, K classes.
 
+_SPOKEN = {"train": "training"}
+
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -84,8 +86,9 @@ class Classifier(pl.LightningModule):
             self.history.setdefault(key, []).append(value)
         self.epoch_seconds.append(time.monotonic() - self._started)
         self.log_dict(row, logger=True, prog_bar=False)
-        if not math.isfinite(row["train_loss"]):
-            raise Diverged(f"the training loss was {row['train_loss']} in epoch {self.current_epoch + 1}")
+        for name in self._sums:
+            if not math.isfinite(loss := row[f"{name}_loss"]):
+                raise Diverged(f"the {_SPOKEN.get(name, name)} loss was {loss} in epoch {self.current_epoch + 1}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history

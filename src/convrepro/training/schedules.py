@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 
-def multistep(milestones: Sequence[int], decay_factor: float) -> Callable[[int], float]:
+def multistep(milestones: Sequence[int], decay_factor: float) -> Callable[[float], float]:
     """A factor that is multiplied by ``decay_factor`` after each milestone.
 
     Args:
@@ -11,7 +11,7 @@ def multistep(milestones: Sequence[int], decay_factor: float) -> Callable[[int],
         decay_factor: in (0, 1].
 
     Returns:
-        A function from the 0-based epoch to the factor of the initial learning rate, as
+        A function from the number of finished epochs, whole or not, to the factor of the initial learning rate, as
         ``torch.optim.lr_scheduler.MultiStepLR`` has it.
     """
     return lambda epoch: decay_factor ** sum(epoch >= milestone for milestone in milestones)
