@@ -14,7 +14,7 @@ def test_files_come_back_from_the_records(convrepro: Command) -> None:
     code, out, _ = convrepro("tables")
     assert code == 0
     assert {path: path.read_bytes() for path in Path("results/tables").iterdir()} == files
-    assert "tiny.images0.2.seeds1.md" in out
+    assert "tiny.images0.2.seeds1.{csv,md,tex,html}" in out
 
 
 def test_a_table_without_a_record_says_so_by_its_code(convrepro: Command) -> None:

@@ -7,10 +7,10 @@ from convrepro.reporting import write_all
 from convrepro.tables import BuiltTable
 
 
-def test_four_files_beside_each_other(built: BuiltTable, tmp_path: Path) -> None:
+def test_files_beside_each_other(built: BuiltTable, tmp_path: Path) -> None:
     paths = write_all(built, tmp_path / "tables")
     assert {ending: path.name for ending, path in paths.items()} == {
-        ending: f"dk_table5.{ending}" for ending in ("csv", "md", "tex", "html")
+        ending: f"dk_table5.{ending}" for ending in ("csv", "md", "tex", "html", "png")
     }
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == sorted(path.name for path in paths.values())
 
@@ -19,6 +19,11 @@ def test_the_same_rows_give_the_same_bytes(built: BuiltTable, tmp_path: Path) ->
     first = {ending: path.read_bytes() for ending, path in write_all(built, tmp_path / "a").items()}
     second = {ending: path.read_bytes() for ending, path in write_all(built, tmp_path / "b").items()}
     assert first == second
+
+
+def test_no_picture_without_a_difference(built: BuiltTable, tmp_path: Path) -> None:
+    rows = tuple(replace(row, difference=None) for row in built.rows)
+    assert "png" not in write_all(replace(built, rows=rows), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "/etc/passwd"])

@@ -42,6 +42,6 @@ def show(table: "Table", results_dir: Path) -> set[str]:
     built = tables.build(table, records, papers.load(table.paper) if table.paper else None)
     reporting.show(built)
     paths = reporting.write_all(built, results_dir / "tables")
-    print("written: " + ", ".join(str(path) for path in paths.values()))
+    print(f"written: {results_dir / 'tables' / table.name}.{{{','.join(paths)}}}")
     print(f"records: {len(records)} of {len(table.cells) * table.num_seeds} in {records_dir}")
     return {row.run_id for row in built.rows if row.is_complete}

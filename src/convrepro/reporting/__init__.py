@@ -3,5 +3,6 @@
 from convrepro.reporting.compare import compare
 from convrepro.reporting.console import show
 from convrepro.reporting.files import write_all
+from convrepro.reporting.frame import to_frame
 
-__all__ = ["compare", "show", "write_all"]
+__all__ = ["compare", "show", "to_frame", "write_all"]

@@ -1,16 +1,18 @@
-"""A table's files: CSV, Markdown, LaTeX and HTML beside each other."""
+"""A table's files: CSV, Markdown, LaTeX, HTML and, where there are differences to see, a picture."""
 
 from pathlib import Path
 
 from convrepro import durable
-from convrepro.reporting import html, latex, long_form, markdown
+from convrepro.reporting import figure, html, latex, long_form, markdown
 from convrepro.tables import BuiltTable
 
 _FORMATS = {"csv": long_form.render, "md": markdown.render, "tex": latex.render, "html": html.render}
 
 
 def write_all(built: BuiltTable, tables_dir: Path) -> dict[str, Path]:
-    """Writes ``<name>.csv``, ``.md``, ``.tex`` and ``.html``; the same rows give the same bytes.
+    """Writes ``<name>.csv``, ``.md``, ``.tex``, ``.html``, and ``.png`` if there is a difference from the paper.
+
+    The same rows give the same bytes.
 
     Returns:
         Ending -> path.
@@ -25,4 +27,6 @@ def write_all(built: BuiltTable, tables_dir: Path) -> dict[str, Path]:
     paths = {ending: tables_dir / f"{built.name}.{ending}" for ending in texts}
     for ending, path in paths.items():
         durable.write(path, texts[ending])
+    if any(row.difference for row in built.rows):
+        paths["png"] = figure.write(built, tables_dir / f"{built.name}.png")
     return paths
