@@ -132,7 +132,7 @@ def test_missing_data_without_leave_to_download_say_where_and_leave_nothing(tmp_
     ["recipe.optimizer.lr=-1", "conv.pieces=0", "+conv.colour=red", "model.filters=-3", "dataset.num_classes=3"],
 )
 def test_what_cannot_be_built_leaves_nothing(tmp_path: Path, override: str) -> None:
-    with pytest.raises(ValueError, match="must|cannot|takes no key|Invalid"):
+    with pytest.raises(ValueError, match=r"must|cannot|takes no key|Invalid"):
         run(_config(tmp_path, "conv=dk", override))
     assert list(tmp_path.iterdir()) == []
 
