@@ -12,6 +12,8 @@ from convrepro.cli import main as command
 
 Command = Callable[..., tuple[int, str, str]]
 
+SERIAL = ("--launcher", "serial", "--machine", "threads=1", "--machine", "accelerator=cpu")
+
 TINY_TABLE = {
     "about": "a table for tests",
     "name": "tiny",

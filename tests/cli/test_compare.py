@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import SERIAL, Command
 
 
 def test_a_users_numbers_beside_the_printed_ones(convrepro: Command) -> None:
@@ -18,7 +18,7 @@ def test_a_users_numbers_beside_the_printed_ones(convrepro: Command) -> None:
 
 
 def test_a_projects_own_table_comes_back(convrepro: Command) -> None:
-    convrepro("run", "dk_table6", "--machine", "threads=1")
+    convrepro("run", "dk_table6", *SERIAL)
     code, out, _ = convrepro("compare", "results/tables/dk_table6.csv")
     assert code == 0
     assert out.count("reproduced") >= 15

@@ -4,13 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Command
-
-MACHINE = ("--machine", "threads=1", "--machine", "accelerator=cpu")
+from tests.cli.conftest import SERIAL, Command
 
 
 def test_a_table_from_nothing_and_again(convrepro: Command) -> None:
-    code, out, err = convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    code, out, err = convrepro("run", "tiny", "--images", "0.2", *SERIAL)
     assert code == 0, err
     assert "[4/4] digits cnn4 dk seed 1: test_error" in err
     assert "records: 4 of 4" in out
@@ -18,7 +16,7 @@ def test_a_table_from_nothing_and_again(convrepro: Command) -> None:
     assert written == [f"tiny.images0.2.{ending}" for ending in ("csv", "html", "md", "tex")]
     files = {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()}
 
-    code, again, err = convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    code, again, err = convrepro("run", "tiny", "--images", "0.2", *SERIAL)
     assert (code, err) == (0, "")
     assert again == out
     assert {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()} == files
@@ -27,7 +25,7 @@ def test_a_table_from_nothing_and_again(convrepro: Command) -> None:
 def test_rows_are_the_means_of_their_records(convrepro: Command) -> None:
     from convrepro.records import store
 
-    convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    convrepro("run", "tiny", "--images", "0.2", *SERIAL)
     rows = list(csv.DictReader(Path("results/tables/tiny.images0.2.csv").read_text().splitlines()))
     records = store.read_everything(Path("results/records"))
     for row in (row for row in rows if row["metric"] == "test_error"):
@@ -37,7 +35,7 @@ def test_rows_are_the_means_of_their_records(convrepro: Command) -> None:
 
 
 def test_only_some_cells_leave_the_others_open(convrepro: Command) -> None:
-    code, out, _ = convrepro("run", "tiny", "--images", "0.2", "--only", "conv=dk", *MACHINE)
+    code, out, _ = convrepro("run", "tiny", "--images", "0.2", "--only", "conv=dk", *SERIAL)
     assert code == 0
     assert "records: 2 of 4" in out
     assert "0/2" in out
@@ -91,7 +89,7 @@ def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, mon
         return whole(config, *arguments, **keywords)
 
     monkeypatch.setattr(run_module, "train_phase", broken)
-    code, out, err = convrepro("run", "tiny", "--images", "0.2", *MACHINE)
+    code, out, err = convrepro("run", "tiny", "--images", "0.2", *SERIAL)
     assert code == 1
     assert "records: 3 of 4" in out
     assert "convrepro: digits cnn4 dk seed 0: failed, RuntimeError: out of luck" in err
@@ -101,7 +99,7 @@ def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, mon
 
 def test_a_count_table_needs_no_data_and_no_training(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONVREPRO_DATA", "/nowhere")
-    code, out, _ = convrepro("run", "dk_table6", *MACHINE)
+    code, out, _ = convrepro("run", "dk_table6", *SERIAL)
     assert code == 0
     assert out.count("reproduced") >= 15
     assert "143,050" in out

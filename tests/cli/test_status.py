@@ -11,7 +11,9 @@ def test_every_table_has_a_line_even_before_anything_ran(convrepro: Command) -> 
 
 
 def test_written_tables_are_there_under_their_marks(convrepro: Command) -> None:
-    convrepro("run", "tiny", "--images", "0.2", "--only", "conv=standard", "--machine", "threads=1")
+    convrepro(
+        "run", "tiny", "--images", "0.2", "--only", "conv=standard", "--machine", "threads=1", "--launcher", "serial"
+    )
     _, out, _ = convrepro("status")
     line = next(line for line in out.splitlines() if line.startswith("tiny.images0.2"))
     assert line.endswith("2 of 4 done, 2 missing")

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from tests.cli.conftest import Command
+from tests.cli.conftest import SERIAL, Command
 
 
 def test_files_come_back_from_the_records(convrepro: Command) -> None:
-    convrepro("run", "tiny", "--images", "0.2", "--seeds", "1", "--machine", "threads=1")
+    convrepro("run", "tiny", "--images", "0.2", "--seeds", "1", *SERIAL)
     files = {path: path.read_bytes() for path in Path("results/tables").iterdir()}
     for path in files:
         if path.suffix != ".csv":
@@ -37,7 +37,9 @@ def test_a_file_of_somebody_elses_is_passed_over(convrepro: Command) -> None:
 
 
 def test_any_scale_comes_back_to_the_last_digit(convrepro: Command) -> None:
-    convrepro("run", "tiny", "--images", "0.2333333333", "--only", "conv=dk", "--machine", "threads=1")
+    convrepro(
+        "run", "tiny", "--images", "0.2333333333", "--only", "conv=dk", "--machine", "threads=1", "--launcher", "serial"
+    )
     files = {path: path.read_bytes() for path in Path("results/tables").iterdir()}
     convrepro("tables")
     assert {path: path.read_bytes() for path in Path("results/tables").iterdir()} == files

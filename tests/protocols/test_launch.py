@@ -3,12 +3,13 @@
 import dataclasses
 from pathlib import Path
 
+import joblib
 import pytest
 from tests.protocols.test_run import TINY
 
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
-from convrepro.protocols.launch import launch
+from convrepro.protocols.launch import default_launcher, launch
 from convrepro.protocols.schema import Config
 from convrepro.records import store, workspace
 
@@ -63,3 +64,16 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path: Path, launcher: str) -
     assert outcomes[0].is_elsewhere
     assert (outcomes[0].record, outcomes[0].failure) == (None, "")
     assert outcomes[1].record is not None
+
+
+def test_several_trainings_go_side_by_side_where_there_are_several_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _, other = _configs(tmp_path)
+    count = compose(["protocol=count"])
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    assert default_launcher([one, other]) == "joblib"
+    assert default_launcher([one]) == "serial"
+    assert default_launcher([count, count]) == "serial"
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
+    assert default_launcher([one, other]) == "serial"

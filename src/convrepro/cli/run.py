@@ -21,7 +21,9 @@ def add_to(commands: Any) -> None:
     choices.add_table(parser)
     choices.add_scaling(parser)
     choices.add_results(parser)
-    parser.add_argument("--launcher", metavar="L", default="serial", help="serial (default) or joblib: side by side")
+    parser.add_argument(
+        "--launcher", metavar="L", help="serial, or joblib: one run per core (default where there are several of both)"
+    )
     parser.add_argument(
         "--only", metavar="LABEL=VALUE[,VALUE]", action="append", default=[], help="run these cells only: model=cnn4"
     )
@@ -69,12 +71,12 @@ def _missing(planned: "PlannedTable", results_dir: Path, cells: list["Cell"]) ->
     ]
 
 
-def _run(planned: "PlannedTable", runs: list["Config"], launcher: str) -> list[str]:
+def _run(planned: "PlannedTable", runs: list["Config"], launcher: str | None) -> list[str]:
     """Runs what is missing; returns a line for each run that failed."""
     from convrepro.cli.progress import TableProgress
     from convrepro.protocols.estimate import work_of
     from convrepro.protocols.identity import run_id
-    from convrepro.protocols.launch import launch
+    from convrepro.protocols.launch import default_launcher, launch
     from convrepro.protocols.train import load_data
 
     work = work_of(planned)
@@ -89,7 +91,7 @@ def _run(planned: "PlannedTable", runs: list["Config"], launcher: str) -> list[s
             cell, seed = keys[id(config)]
             progress.advance((cell, seed), f"{names[cell]} seed {seed}", share)
 
-        for outcome in launch(runs, launcher=launcher, report=advance):
+        for outcome in launch(runs, launcher=launcher or default_launcher(runs), report=advance):
             cell, seed = run_id(outcome.config), outcome.config.seed
             line = f"{names[cell]} seed {seed}: {_result(planned, outcome)}"
             progress.end((cell, seed), line)
