@@ -34,7 +34,7 @@ def test_help_names_every_command(convrepro: Command) -> None:
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND"),
-        (["rnu"], "invalid choice: 'rnu'"),
+        (["runn"], "unknown command 'runn'; did you mean 'run'?"),
         (["list", "tabels"], "unknown kind 'tabels'; did you mean 'tables'?"),
         (["compare", "nowhere.csv"], "nowhere.csv"),
         (["data", "verify", "cifar"], "unknown dataset 'cifar'; did you mean 'cifar10'?"),

@@ -50,9 +50,12 @@ def test_only_some_cells_leave_the_others_open(convrepro: Command) -> None:
         (["run", "tiny", "--scale", "2"], "argument --scale: must lie in (0, 1], got '2'"),
         (["run", "tiny", "--scale", "nan"], "argument --scale: must lie in (0, 1], got 'nan'"),
         (["run", "tiny", "--seeds", "0"], "argument --seeds: must be a whole number from 1 on, got '0'"),
-        (["run", "tiny", "--launcher", "rocket"], "`launcher` must be one of serial, joblib, got 'rocket'"),
+        (
+            ["run", "tiny", "--launcher", "rocket"],
+            "argument --launcher: invalid choice: 'rocket'",
+        ),
         (["run", "tiny", "recipe.epochs=3"], "unrecognized arguments: recipe.epochs=3"),
-        (["run", "tiny", "--machine", "thread=3"], "Could not override 'machine.thread'"),
+        (["run", "tiny", "--machine", "thread=3"], "unknown key of machine 'thread'; did you mean 'threads'?"),
         (
             ["run", "dk_table5", "--machine", "download=false", "--machine", "data_dir=nowhere"],
             "convrepro data fetch fashion_mnist",

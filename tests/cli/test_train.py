@@ -73,7 +73,10 @@ def test_a_failing_job_is_named_and_the_others_are_done(tmp_path: Path) -> None:
     [
         (["model=resnet2O"], "unknown model 'resnet2O'; did you mean 'resnet20'?"),
         (["-m", "conv=standard,dkk"], "unknown conv 'dkk'; did you mean 'dk'?"),
-        (["recipe.epoch=3"], "Could not override 'recipe.epoch'"),
+        (["recipe.epocs=3"], "unknown key of recipe 'epocs'; did you mean 'epochs'?"),
+        (["-m", "conv=standard,dk", "recipe.epocs=3"], "did you mean 'epochs'?"),
+        (["seed=0,1"], "a sweep needs -m"),
+        (["--mulirun"], "unknown flag '--mulirun'; did you mean '--multirun'?"),
         (["recipe.epochs=many"], "`recipe.epochs`"),
         (["+recipe.speed=3"], "unknown key `recipe.speed`"),
         (["model.filters=-3"], "model 'cnn4' cannot be built"),

@@ -32,7 +32,7 @@ def test_everything_is_listed_in_an_empty_folder(tmp_path: Path) -> None:
     assert [state.name for state in states] == NAMES
     assert {state.state for state in states} == {"missing", "bundled"}
     assert of("digits", tmp_path).state == "bundled"
-    assert of("mnist", tmp_path).detail.endswith("run `convrepro data fetch mnist`.")
+    assert of("mnist", tmp_path).detail.endswith(f"run `convrepro data fetch mnist --data-dir {tmp_path}`.")
 
 
 def test_listing_looks_at_sizes_only(tmp_path: Path) -> None:

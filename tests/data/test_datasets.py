@@ -53,7 +53,7 @@ def test_missing_files_are_fetched_only_with_permission(
     dataset = tiny(tmp_path, dataset_of)
     content = (tmp_path / "p.npz").read_bytes()
     (tmp_path / "p.npz").unlink()
-    with pytest.raises(FileNotFoundError, match="run `convrepro data fetch tiny`"):
+    with pytest.raises(FileNotFoundError, match="put it there yourself"):
         load(dataset, tmp_path, download=False)
 
     def fetch(_: dict[str, Any], data_dir: Path) -> None:

@@ -33,11 +33,11 @@ def test_missing_file_names_folder_and_command(tmp_path: Path, dataset_of: Make)
     (tmp_path / "b").unlink()
     with pytest.raises(FileNotFoundError) as caught:
         files.find(dataset, tmp_path)
-    assert str(caught.value) == f"no a and 1 more in {tmp_path}; run `convrepro data fetch tiny`."
+    assert str(caught.value) == f"no a and 1 more in {tmp_path}; put it there yourself, since it cannot be downloaded."
 
 
 def test_folder_that_does_not_exist(tmp_path: Path, dataset_of: Make) -> None:
-    with pytest.raises(FileNotFoundError, match="run `convrepro data fetch tiny`"):
+    with pytest.raises(FileNotFoundError, match="put it there yourself"):
         files.find(dataset_of({"a": b"1"}), tmp_path / "nowhere")
 
 
@@ -55,7 +55,7 @@ def test_changed_file(tmp_path: Path, dataset_of: Make, content: bytes, message:
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(ValueError, match=message) as caught:
         files.read(dataset, tmp_path, "a")
-    assert str(caught.value).endswith("; delete it and run `convrepro data fetch tiny`.")
+    assert str(caught.value).endswith("; delete it and put it there yourself, since it cannot be downloaded.")
     assert "\n" not in str(caught.value)
 
 
@@ -134,3 +134,9 @@ def test_data_folder_may_be_read_only(tmp_path: Path, dataset_of: Make) -> None:
     finally:
         tmp_path.chmod(0o700)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_remedy_fetches_into_the_folder_that_was_looked_in(tmp_path: Path) -> None:
+    dataset = {"name": "tiny", "downloads": [{"url": "https://example.org/a"}]}
+    folder = tmp_path / "with blank"
+    assert files.remedy(dataset, folder) == f"run `convrepro data fetch tiny --data-dir '{folder}'`"

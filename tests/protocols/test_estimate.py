@@ -21,7 +21,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 
 def test_work_is_proportional_to_the_epochs() -> None:
-    half, whole = work_of(grid.plan("quickstart", scale=0.5)), work_of(grid.plan("quickstart"))
+    half, whole = work_of(grid.plan("quickstart", scale=0.5).configs), work_of(grid.plan("quickstart").configs)
     assert sum(half.values()) == pytest.approx(sum(whole.values()) / 2)
 
 
@@ -32,7 +32,7 @@ def test_work_by_hand() -> None:
     config = planned.configs[planned.table.cells[0].run_id]
     trained = config.dataset.num_train_images - 200
     expected = 8 * macs * (3 * trained + 200 + config.dataset.num_test_images)
-    assert work_of(planned)[planned.table.cells[0].run_id] == pytest.approx(expected)
+    assert work_of(planned.configs)[planned.table.cells[0].run_id] == pytest.approx(expected)
 
 
 def test_without_records_nothing_is_known(record: Record) -> None:
@@ -47,13 +47,13 @@ def test_a_cell_like_one_that_was_measured_takes_time_in_proportion_to_its_work(
     standard = planned.table.cells[0].run_id
     images = {name: split["num_images"] for name, split in record.splits.items()}
     done = record.num_macs * (3 * images["train"] + images["validation"] + images["test"])
-    assert seconds[standard] == pytest.approx(10.0 * work_of(planned)[standard] / done)
+    assert seconds[standard] == pytest.approx(10.0 * work_of(planned.configs)[standard] / done)
 
 
 def test_a_count_costs_nothing() -> None:
-    assert set(work_of(grid.plan("dk_table6")).values()) == {0.0}
+    assert set(work_of(grid.plan("dk_table6").configs).values()) == {0.0}
 
 
 def test_the_machine_has_no_part_in_the_work(tmp_path: Path) -> None:
     planned = grid.plan("quickstart", machine_overrides=[f"machine.results_dir='{tmp_path}'"])
-    assert work_of(planned) == work_of(grid.plan("quickstart"))
+    assert work_of(planned.configs) == work_of(grid.plan("quickstart").configs)

@@ -40,7 +40,9 @@ def test_a_missing_record_is_none(tmp_path: Path) -> None:
 def test_records_come_in_the_order_asked_for(tmp_path: Path) -> None:
     for run_id, seed in (("bb", 0), ("aa", 1), ("aa", 0), ("cc", 0)):
         store.write(tmp_path, dataclasses.replace(RECORD, run_id=run_id, seed=seed))
-    found = store.read_all(tmp_path, ["bb", "aa"], range(3))
+    store.path_of(tmp_path, "bb", 1).write_text("{")
+    found, (defect,) = store.read_all(tmp_path, ["bb", "aa"], range(3))
+    assert "bb-seed1.json is not a record" in defect
     assert [(record.run_id, record.seed) for record in found] == [("bb", 0), ("aa", 0), ("aa", 1)]
 
 

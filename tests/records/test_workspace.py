@@ -60,3 +60,16 @@ def test_a_claim_holds_against_other_processes_and_ends_with_its_own(tmp_path: P
     assert workspace.state(tmp_path, "aa", 0) == "missing"
     with workspace.claim(folder):
         pass
+
+
+def test_a_broken_record_is_unreadable(tmp_path: Path) -> None:
+    store.write(workspace.records_dir(tmp_path), RECORD).write_text("{")
+    assert workspace.state(tmp_path, "aa", 0) == "unreadable"
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot write to .*file/results: .*; choose another folder"):
+        workspace.check_writable(tmp_path / "file" / "results")
+    workspace.check_writable(tmp_path / "new" / "results")
+    assert list((tmp_path / "new" / "results").iterdir()) == []

@@ -39,11 +39,12 @@ def test_escape(text: str, escaped: str) -> None:
 def test_structure(fixture: str, request: pytest.FixtureRequest) -> None:
     built: BuiltTable = request.getfixturevalue(fixture)
     text = latex.render(built)
-    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
-    rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-    (alignment,) = re.findall(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}", text)
-    assert len(rows) == len(built.rows) + 1
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(alignment) - 1}
+    blocks = re.findall(r"\\begin\{tabular\}\{@\{\}([lr]+)@\{\}\}(.*?)\\end\{tabular\}", text, flags=re.DOTALL)
+    assert blocks
+    for alignment, body in blocks:
+        rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert len(rows) == len(built.rows) + 1
+        assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(alignment) - 1}
     unescaped = re.sub(r"\\[{}]", "", text)
     assert unescaped.count("{") == unescaped.count("}")
     assert text.count("$") % 2 == text.count(r"\$") % 2

@@ -29,6 +29,8 @@ def add_scaling(parser: argparse.ArgumentParser) -> None:
 def plan_of(arguments: argparse.Namespace) -> "PlannedTable":
     from convrepro.protocols.grid import plan, unmarked
 
+    if not arguments.results:
+        raise ValueError("`--results` must name a folder.")
     config_name, marks = unmarked(arguments.table)
     chosen = {
         "scale": arguments.scale,

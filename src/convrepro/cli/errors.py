@@ -6,4 +6,7 @@ _MAX_CHARACTERS = 200
 def one_line(error: Exception) -> str:
     """An error's message on one line of at most 200 characters."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…"
+    if len(text) <= _MAX_CHARACTERS:
+        return text
+    head = _MAX_CHARACTERS // 3  # what is wrong stands first, what to do last; in between stand long paths
+    return text[:head] + "…" + text[head + 1 - _MAX_CHARACTERS :]

@@ -1,11 +1,12 @@
 """The ``convrepro`` command: parse, call one function, print."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from convrepro import __version__
+from convrepro import __version__, config_files
 from convrepro.cli import compare, data, listing, plan, run, status, tables, train
 from convrepro.cli.errors import one_line
 
@@ -54,7 +55,19 @@ class _Parser(argparse.ArgumentParser):
     """Says a wrong argument in one line; argparse prints the usage first."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"{self.prog}: {_with_nearest(message)}; see `{self.prog} --help`\n")
+
+
+def _with_nearest(message: str) -> str:
+    """argparse's message; for a word that is no command, the nearest one instead of all."""
+    found = re.search(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)", message)
+    if found is None:
+        return message
+    try:
+        config_files.check_name(found[1], re.findall(r"[a-z]+", found[2]), kind="command")
+    except ValueError as error:
+        return str(error).rstrip(".")
+    return message
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from convrepro import config_files
 from convrepro.cli import choices, plan, tables
+from convrepro.records import workspace
 
 if TYPE_CHECKING:
     from convrepro.protocols.grid import PlannedTable
@@ -22,7 +23,9 @@ def add_to(commands: Any) -> None:
     choices.add_scaling(parser)
     choices.add_results(parser)
     parser.add_argument(
-        "--launcher", metavar="L", help="serial, or joblib: one run per core (default where there are several of both)"
+        "--launcher",
+        choices=("serial", "joblib"),
+        help="joblib: one run per core; the default where there are several of both",
     )
     parser.add_argument(
         "--only", metavar="LABEL=VALUE[,VALUE]", action="append", default=[], help="run these cells only: model=cnn4"
@@ -39,7 +42,7 @@ def command(arguments: argparse.Namespace) -> int:
         return 0
     chosen = _chosen(planned, arguments.only)
     runs = _missing(planned, results_dir, chosen)
-    failures = _run(planned, runs, arguments.launcher) if runs else []
+    failures = _run(planned, runs, results_dir, arguments.launcher) if runs else []
     complete = tables.show(planned.table, results_dir)
     for failure in failures:
         print(f"convrepro: {failure}", file=sys.stderr)
@@ -61,17 +64,15 @@ def _chosen(planned: "PlannedTable", only: list[str]) -> list["Cell"]:
 
 
 def _missing(planned: "PlannedTable", results_dir: Path, cells: list["Cell"]) -> list["Config"]:
-    from convrepro.records import workspace
-
     return [
         dataclasses.replace(planned.configs[cell.run_id], seed=seed)
         for cell in cells
         for seed in range(planned.table.num_seeds)
-        if workspace.state(results_dir, cell.run_id, seed) not in ("done", "diverged")
+        if workspace.state(results_dir, cell.run_id, seed) not in ("done", "diverged", "unreadable")
     ]
 
 
-def _run(planned: "PlannedTable", runs: list["Config"], launcher: str | None) -> list[str]:
+def _run(planned: "PlannedTable", runs: list["Config"], results_dir: Path, launcher: str | None) -> list[str]:
     """Runs what is missing; returns a line for each run that failed."""
     from convrepro.cli.progress import TableProgress
     from convrepro.protocols.estimate import work_of
@@ -79,10 +80,11 @@ def _run(planned: "PlannedTable", runs: list["Config"], launcher: str | None) ->
     from convrepro.protocols.launch import default_launcher, launch
     from convrepro.protocols.train import load_data
 
-    work = work_of(planned)
     for config in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
-    failures = []
+    workspace.check_writable(results_dir)
+    work = work_of({run_id(config): config for config in runs})
+    failures, num_elsewhere = [], 0
     names = {cell.run_id: " ".join(cell.labels.values()) for cell in planned.table.cells}
     keys = {id(config): (run_id(config), config.seed) for config in runs}
     with TableProgress(planned.table.name, {key: work[key[0]] for key in keys.values()}) as progress:
@@ -96,6 +98,9 @@ def _run(planned: "PlannedTable", runs: list["Config"], launcher: str | None) ->
             line = f"{names[cell]} seed {seed}: {_result(planned, outcome)}"
             progress.end((cell, seed), line)
             failures += [line] if outcome.failure else []
+            num_elsewhere += outcome.is_elsewhere
+    if num_elsewhere:
+        failures.append(f"{num_elsewhere} runs are left to another process; this command shows them when they are done")
     return failures
 
 

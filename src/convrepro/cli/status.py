@@ -10,7 +10,7 @@ from convrepro.cli import choices
 if TYPE_CHECKING:
     from convrepro.records import Table
 
-_ORDER = ("done", "diverged", "running", "interrupted", "failed", "missing")
+_ORDER = ("done", "diverged", "running", "interrupted", "failed", "missing", "unreadable")
 
 
 def add_to(commands: Any) -> None:

@@ -1,10 +1,12 @@
 """``convrepro tables``: print tables, and write them to files, from the records that there are."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convrepro.cli import choices
+from convrepro.cli.errors import one_line
 
 if TYPE_CHECKING:
     from convrepro.records import Table
@@ -38,10 +40,16 @@ def show(table: "Table", results_dir: Path) -> set[str]:
     from convrepro.records import store, workspace
 
     records_dir = workspace.records_dir(results_dir)
-    records = store.read_all(records_dir, [cell.run_id for cell in table.cells], range(table.num_seeds))
+    run_ids = [cell.run_id for cell in table.cells]
+    records, defects = store.read_all(records_dir, run_ids, range(table.num_seeds))
     built = tables.build(table, records, papers.load(table.paper) if table.paper else None)
     reporting.show(built)
-    paths = reporting.write_all(built, results_dir / "tables")
-    print(f"written: {results_dir / 'tables' / table.name}.{{{','.join(paths)}}}")
+    try:
+        paths = reporting.write_all(built, results_dir / "tables")
+        print(f"written: {results_dir / 'tables' / table.name}.{{{','.join(paths)}}}")
+    except OSError as error:
+        print(f"convrepro: the table's files could not be written: {one_line(error)}", file=sys.stderr)
     print(f"records: {len(records)} of {len(table.cells) * table.num_seeds} in {records_dir}")
+    for defect in defects:
+        print(f"convrepro: {defect}", file=sys.stderr)
     return {row.run_id for row in built.rows if row.is_complete}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _FAILED_JOBS = "CONVREPRO_FAILED_JOBS"  # file that jobs note their failure in, whatever process they run in
 
+_FLAGS = ("-m", "--multirun", "--cfg", "--resolve")
+
 HELP = """usage: convrepro train [-m] [OVERRIDE ...] [--cfg job]
 
 Runs one seed of one cell; with -m, every combination of comma-separated values.
@@ -43,7 +45,7 @@ def command_line(arguments: Sequence[str]) -> int:
     Raises:
         ValueError: if an override is wrong.
     """
-    from convrepro.protocols.compose import GROUPS, check_choices, in_one_line
+    from convrepro.protocols.compose import GROUPS, check_choices, explained
 
     if "--help" in arguments or "-h" in arguments:
         print(HELP.format(groups=", ".join(GROUPS)), end="")
@@ -52,7 +54,13 @@ def command_line(arguments: Sequence[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    check_choices([argument for argument in arguments if "=" in argument and not argument.startswith("-")])
+    overrides = [argument for argument in arguments if not argument.startswith("-")]
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    for flag in flags:
+        config_files.check_name(flag, _FLAGS, kind="flag")
+    if "--cfg" in flags:
+        overrides = [override for override in overrides if override != "job"]
+    check_choices(overrides, several=bool({"-m", "--multirun"} & set(flags)))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     sys.argv = ["convrepro train", *arguments]
     with tempfile.NamedTemporaryFile("r") as failed_jobs:
@@ -60,7 +68,7 @@ def command_line(arguments: Sequence[str]) -> int:
         try:
             hydra.main(version_base="1.3", config_path=str(config_files.CONFIG_DIR), config_name="train")(_job)()
         except (HydraException, OmegaConfBaseException) as error:
-            raise ValueError(in_one_line(error)) from error
+            raise explained(error, overrides) from error
         return 2 if failed_jobs.read() else 0
 
 

@@ -11,6 +11,7 @@ A config names each file by its uncompressed content::
 import contextlib
 import gzip
 import hashlib
+import shlex
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -31,8 +32,15 @@ def find(dataset: Mapping[str, Any], data_dir: Path) -> dict[str, Path]:
     missing = [name for name, path in found.items() if path is None]
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise FileNotFoundError(f"no {missing[0]}{others} in {data_dir}; run `convrepro data fetch {dataset['name']}`.")
+        raise FileNotFoundError(f"no {missing[0]}{others} in {data_dir}; {remedy(dataset, data_dir)}.")
     return {name: path for name, path in found.items() if path is not None}
+
+
+def remedy(dataset: Mapping[str, Any], data_dir: Path) -> str:
+    """What makes a missing file appear: the command that fetches it, or word that somebody has to bring it."""
+    if not dataset["downloads"]:
+        return "put it there yourself, since it cannot be downloaded"
+    return f"run `convrepro data fetch {dataset['name']} --data-dir {shlex.quote(str(data_dir))}`"
 
 
 def read(dataset: Mapping[str, Any], data_dir: Path, name: str) -> bytes:
@@ -44,15 +52,15 @@ def read(dataset: Mapping[str, Any], data_dir: Path, name: str) -> bytes:
             the config's size is decompressed, so a bomb costs nothing.
     """
     path, expected = find(dataset, data_dir)[name], dataset["files"][name]
-    remedy = f"delete it and run `convrepro data fetch {dataset['name']}`."
+    what_to_do = f"delete it and {remedy(dataset, data_dir)}."
     try:
         with path.open("rb") as file:
             stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
             content = stream.read(expected["size_bytes"] + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} cannot be decompressed: {error}; {remedy}") from error
+        raise ValueError(f"{path} cannot be decompressed: {error}; {what_to_do}") from error
     if problem := mismatch(content, expected):
-        raise ValueError(f"{path} {problem}; {remedy}")
+        raise ValueError(f"{path} {problem}; {what_to_do}")
     return content
 
 

@@ -1,12 +1,14 @@
 """Configs from the config folder and overrides, by Hydra, checked against the schema."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convrepro import config_files
@@ -23,22 +25,27 @@ def compose(overrides: Sequence[str]) -> Config:
             gives a value of the wrong type or range.
     """
     check_choices(overrides)
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(config_files.CONFIG_DIR), version_base="1.3"):
-            composed = hydra_compose("train", list(overrides))
+        composed = _composed(overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(in_one_line(error)) from error
+        raise explained(error, overrides) from error
     return validate(composed)
 
 
-def check_choices(overrides: Sequence[str]) -> None:
-    """Raises ValueError if an override cannot be parsed, or chooses a config that does not exist."""
+def check_choices(overrides: Sequence[str], *, several: bool = False) -> None:
+    """Raises ValueError if an override cannot be parsed, chooses a config that does not exist, or has several values.
+
+    Args:
+        overrides: as on the command line.
+        several: whether an override may have several values, for a sweep.
+    """
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise ValueError(in_one_line(error)) from error
+        raise ValueError(str(error).splitlines()[0]) from error
     for override in parsed:
+        if override.is_sweep_override() and not several:
+            raise ValueError(f"`{override.input_line}` has several values: a sweep needs -m.")
         if override.key_or_group not in GROUPS or override.is_delete():
             continue
         choices = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
@@ -46,7 +53,38 @@ def check_choices(overrides: Sequence[str]) -> None:
             config_files.check_name(str(choice), config_files.names(override.key_or_group), kind=override.key_or_group)
 
 
-def in_one_line(error: Exception) -> str:
-    """The message of a Hydra or OmegaConf error, joined to one line."""
+def explained(error: Exception, overrides: Sequence[str]) -> ValueError:
+    """An error of Hydra or OmegaConf on one line; for a key that is not there, with the nearest one."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    choices = [override.input_line or "" for override in parsed if override.key_or_group in GROUPS]
+    try:
+        composed = _composed([choice for choice in choices if not _is_sweep(choice)])
+        for override in parsed:
+            if not override.is_add() and override.key_or_group not in GROUPS:
+                _check_key(composed, override.key_or_group)
+    except ValueError as unknown_key:
+        return unknown_key
+    except (HydraException, OmegaConfBaseException):
+        pass  # the choices themselves do not compose: the first error says why
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2]) if lines else type(error).__name__
+    return ValueError(" ".join(lines[:2]) if lines else type(error).__name__)
+
+
+def _composed(overrides: Sequence[str]) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(config_files.CONFIG_DIR), version_base="1.3"):
+        return hydra_compose("train", list(overrides))
+
+
+def _check_key(composed: DictConfig, path: str) -> None:
+    node: Any = composed
+    keys = path.split(".")
+    for depth, key in enumerate(keys):
+        if not OmegaConf.is_dict(node):
+            return
+        config_files.check_name(key, map(str, node), kind=f"key of {'.'.join(keys[:depth]) or 'the config'}")
+        node = node._get_node(key)
+
+
+def _is_sweep(override: str) -> bool:
+    return OverridesParser.create().parse_override(override).is_sweep_override()

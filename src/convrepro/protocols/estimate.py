@@ -14,14 +14,14 @@ from convrepro.records import Record
 _TRAINING_COST = 3  # forward, and backward to the activations and to the weights
 
 
-def work_of(planned: PlannedTable) -> dict[str, float]:
-    """Multiply-accumulates of one run of each cell, by run id. Builds every network, so what cannot be built is
+def work_of(configs: Mapping[str, Config]) -> dict[str, float]:
+    """Multiply-accumulates of one run of each config, by run id. Builds every network, so what cannot be built is
     found before anything is trained.
 
     Raises:
         ValueError: if a cell's network cannot be built.
     """
-    return {run_id: _work(config) for run_id, config in planned.configs.items()}
+    return {run_id: _work(config) for run_id, config in configs.items()}
 
 
 def expected_seconds(planned: PlannedTable, records: Iterable[Record], device: str) -> dict[str, float | None]:
@@ -43,10 +43,12 @@ def expected_seconds(planned: PlannedTable, records: Iterable[Record], device: s
                 speeds.setdefault(key, []).append(_work_done(record) / seconds)
 
     def seconds_of(config: Config, work: float) -> float | None:
+        if not work:
+            return 0.0  # a count
         known = next((speeds[key] for key in _keys(what_is_computed(config)) if key in speeds), None)
         return work / statistics.median(known) if known else None
 
-    return {run_id: seconds_of(planned.configs[run_id], work) for run_id, work in work_of(planned).items()}
+    return {run_id: seconds_of(planned.configs[run_id], work) for run_id, work in work_of(planned.configs).items()}
 
 
 def _work(config: Config) -> float:

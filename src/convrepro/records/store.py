@@ -40,11 +40,23 @@ def read(records_dir: Path, run_id: str, seed: int) -> Record | None:
     return record
 
 
-def read_all(records_dir: Path, run_ids: Iterable[str], seeds: Iterable[int]) -> list[Record]:
-    """The records that exist of the given runs, ordered by run id as given, then seed."""
+def read_all(records_dir: Path, run_ids: Iterable[str], seeds: Iterable[int]) -> tuple[list[Record], list[str]]:
+    """The records that exist of the given runs, ordered by run id as given, then seed; and what is wrong with others.
+
+    Returns:
+        The records, and a line for each file that is none.
+    """
     seeds = list(seeds)
-    found = (read(records_dir, run_id, seed) for run_id in run_ids for seed in seeds)
-    return [record for record in found if record is not None]
+    found, defects = [], []
+    for run_id in run_ids:
+        for seed in seeds:
+            try:
+                record = read(records_dir, run_id, seed)
+            except ValueError as error:
+                defects.append(str(error))
+                continue
+            found += [record] if record is not None else []
+    return found, defects
 
 
 def read_everything(records_dir: Path) -> list[Record]:

@@ -1,6 +1,7 @@
 """The folder of one run while it is worked on: its claim, checkpoints, logs and last failure."""
 
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from convrepro.records import store
 
 _SECONDS_TO_WAIT = 1.0  # somebody who only asks for the state holds the lock for a moment
 
-State = Literal["done", "diverged", "running", "failed", "interrupted", "missing"]
+State = Literal["done", "diverged", "running", "failed", "interrupted", "missing", "unreadable"]
 
 
 class Claimed(Exception):
@@ -26,6 +27,20 @@ def records_dir(results_dir: Path) -> Path:
 
 def run_dir(results_dir: Path, run_id: str, seed: int) -> Path:
     return results_dir / "runs" / f"{run_id}-seed{seed}"
+
+
+def check_writable(results_dir: Path) -> None:
+    """Makes the results folder if need be, and tries it.
+
+    Raises:
+        ValueError: if nothing can be written there; names the folder.
+    """
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results_dir):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write to {results_dir}: {error.strerror}; choose another folder.") from error
 
 
 @contextmanager
@@ -44,12 +59,11 @@ def claim(folder: Path) -> Iterator[None]:
 
 
 def state(results_dir: Path, run_id: str, seed: int) -> State:
-    """What the disk says of a run.
-
-    Raises:
-        ValueError: if the run's record is unreadable.
-    """
-    record = store.read(records_dir(results_dir), run_id, seed)
+    """What the disk says of a run."""
+    try:
+        record = store.read(records_dir(results_dir), run_id, seed)
+    except ValueError:
+        return "unreadable"
     if record is not None:
         return record.status
     folder = run_dir(results_dir, run_id, seed)

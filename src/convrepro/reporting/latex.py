@@ -2,8 +2,9 @@ r"""LaTeX with booktabs: ``\usepackage{booktabs}`` is all that the document must
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
-from convrepro.reporting.presentation import Presentation, present
+from convrepro.reporting.presentation import Column, Presentation, present
 from convrepro.tables import BuiltTable
 
 _COMMANDS = {
@@ -20,15 +21,24 @@ _COMMANDS = {
     **{character: f"{{{character}}}" for character in "[]*"},  # \\ takes them for its arguments
 }
 _WIDEST = 4  # rank of the last column that a page has room for
+_WIDEST_BESIDE_PAPER = 1  # the same beside a comparison with the paper
+_FEW = 6  # columns that leave room for the others
 _SIGNED = re.compile(r"(?<![\w.])[+-](?=\d)")
 
 
 def render(built: BuiltTable) -> str:
-    """The table as a float, its claims and notes below it in small print."""
+    """The table as a float, its claims and notes below it in small print.
+
+    Where the comparison with the paper takes the page's width, what is ours alone stands in a second block.
+    """
     shown = present(built)
     columns = [column for column in shown.columns if column.rank <= _WIDEST]
-    alignment = "".join("l" if column.is_label else "r" for column in columns)
-    rows = zip(*(column.texts for column in columns), strict=True)
+    labels = [column for column in columns if column.is_label]
+    beside = [column for column in columns if column.rank > _WIDEST_BESIDE_PAPER]
+    if len(columns) - len(beside) <= _FEW or not beside:
+        blocks = [columns]
+    else:
+        blocks = [[column for column in columns if column not in beside], [*labels, *beside]]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",
@@ -37,6 +47,17 @@ def render(built: BuiltTable) -> str:
         rf"\label{{tab:{re.sub('[^A-Za-z0-9]+', '-', shown.name).strip('-')}}}",
         r"\scriptsize",
         r"\setlength{\tabcolsep}{3pt}",
+        r"\par\medskip".join("\n".join(["", *_tabular(block), ""]) for block in blocks).strip(),
+        *_notes(shown),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tabular(columns: Sequence[Column]) -> list[str]:
+    alignment = "".join("l" if column.is_label else "r" for column in columns)
+    rows = zip(*(column.texts for column in columns), strict=True)
+    return [
         rf"\begin{{tabular}}{{@{{}}{alignment}@{{}}}}",
         r"\toprule",
         _row([column.title for column in columns]),
@@ -44,10 +65,7 @@ def render(built: BuiltTable) -> str:
         *(_row(list(row)) for row in rows),
         r"\bottomrule",
         r"\end{tabular}",
-        *_notes(shown),
-        r"\end{table}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def escape(text: str) -> str:

@@ -11,7 +11,7 @@ from convrepro.statistics import Circumstances, Difference, summarize
 from convrepro.tables.claims import judge_claims
 from convrepro.tables.judging import as_printed, judge, notes, obstacles, stand_in, subtract, theirs
 from convrepro.tables.remarks import remarks
-from convrepro.tables.row import BuiltTable, Cost, Row
+from convrepro.tables.row import COUNTS, BuiltTable, Cost, Row
 
 
 def build(table: Table, records: Iterable[Record], paper: Paper | None) -> BuiltTable:
@@ -59,6 +59,8 @@ def _row(
     table: Table, cell: Cell, records: Mapping[int, Record], paper: Paper | None, replaced: Mapping[str, str]
 ) -> Row:
     values, problems = _values(table, records)
+    if table.num_seeds < 2 and table.metric not in COUNTS:
+        problems.append("one run has no spread: a verdict needs two seeds or more")
     ours = summarize(values.values()) if values else None
     printed = paper.printed(table.config, as_printed(cell.labels, replaced), table.metric) if paper else None
     scaled = cell.scaled or any(record.scaled for record in records.values())

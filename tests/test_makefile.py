@@ -1,0 +1,43 @@
+"""What the make targets call."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["reproduce-table"], "convrepro run quickstart"),
+        (
+            ["reproduce-table", "TABLE=dk_table5", "SCALE=0.02", "SEEDS=2", "LAUNCHER=joblib", "DRY_RUN=1"],
+            "convrepro run dk_table5 --launcher joblib --dry-run --scale 0.02 --seeds 2",
+        ),
+        (
+            ["reproduce-table", "ONLY=model=cnn4 conv=dk", "DATASET=mnist", "MACHINE=threads=1", "RESULTS=my results"],
+            "--only model=cnn4 --only conv=dk --dataset mnist --results 'my results' --machine threads=1",
+        ),
+        (["tables"], "convrepro tables"),
+        (["status"], "convrepro status"),
+        (["compare", "CSV=mine.csv"], "convrepro compare 'mine.csv'"),
+        (["test"], "python -m pytest"),
+        (["check"], "lint-imports"),
+    ],
+)
+def test_a_target_calls_the_command_with_its_options(arguments: list[str], command: str) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert command in " ".join(done.stdout.split())
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_help_names_every_target() -> None:
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    for target in ("install", "reproduce-table", "tables", "status", "compare", "test", "check"):
+        assert f"make {target} " in done.stdout
