@@ -40,7 +40,7 @@ def print_plan(planned: "PlannedTable", results_dir: Path) -> None:
     for cell, label in zip(planned.table.cells, labels, strict=True):
         for seed in range(planned.table.num_seeds):
             state = workspace.state(results_dir, cell.run_id, seed)
-            is_open = state not in ("done", "diverged")
+            is_open = state not in ("done", "diverged", "unreadable")
             left += [seconds[cell.run_id]] if is_open else []
             estimate = duration(seconds[cell.run_id]) if is_open else ""
             print(f"  {cell.run_id}  {label:<{width}}  seed {seed}  {state:<11}  {estimate:>8}".rstrip())
