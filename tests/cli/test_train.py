@@ -75,6 +75,7 @@ def test_a_failing_job_is_named_and_the_others_are_done(tmp_path: Path) -> None:
         (["-m", "conv=standard,dkk"], "unknown conv 'dkk'; did you mean 'dk'?"),
         (["recipe.epocs=3"], "unknown key of recipe 'epocs'; did you mean 'epochs'?"),
         (["-m", "conv=standard,dk", "recipe.epocs=3"], "did you mean 'epochs'?"),
+        (["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "recipe.epocs=3"], "did you mean 'epochs'?"),
         (["seed=0,1"], "a sweep needs -m"),
         (["--mulirun"], "unknown flag '--mulirun'; did you mean '--multirun'?"),
         (["recipe.epochs=many"], "`recipe.epochs`"),

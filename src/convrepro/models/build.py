@@ -8,7 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
 from convrepro import config_files, targets
-from convrepro.conv import ConvFactory, arguments, operator_conv, plain_conv
+from convrepro.conv import ConvFactory, arguments, factory, operator_conv, plain_conv
 from convrepro.models.cost import num_operator_layers
 
 NOT_ARGUMENTS = (
@@ -17,7 +17,6 @@ NOT_ARGUMENTS = (
     "placements",
     "_target_",
 )  # keys of a model config that are not the network's
-PLAIN_CONV_KEYS = ("about", "name", "placement", "_target_")  # of a conv config that asks for ordinary convolutions
 
 
 def build(
@@ -56,7 +55,7 @@ def build(
     arguments.check(own, network, given_by_code=roles, owner=owner)
 
     operator = operator_conv(conv, plugins)
-    is_plain = conv["_target_"] == "torch.nn.Conv2d" and not conv.keys() - set(PLAIN_CONV_KEYS)
+    is_plain = conv["_target_"] == "torch.nn.Conv2d" and not conv.keys() - set(factory.NOT_ARGUMENTS)
     if conv.get("placement") == "none" and not is_plain:
         raise ValueError(
             f"conv {conv.get('name')!r} must have another `placement` than none: its operator would land in no layer."

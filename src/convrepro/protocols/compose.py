@@ -56,12 +56,13 @@ def check_choices(overrides: Sequence[str], *, several: bool = False) -> None:
 def explained(error: Exception, overrides: Sequence[str]) -> ValueError:
     """An error of Hydra or OmegaConf on one line; for a key that is not there, with the nearest one."""
     parsed = OverridesParser.create().parse_overrides(list(overrides))
-    choices = [override.input_line or "" for override in parsed if override.key_or_group in GROUPS]
+    choices = [override for override in parsed if override.key_or_group in GROUPS]
+    settings = [override for override in parsed if override not in choices and not override.is_add()]
     try:
-        composed = _composed([choice for choice in choices if not _is_sweep(choice)])
-        for override in parsed:
-            if not override.is_add() and override.key_or_group not in GROUPS:
-                _check_key(composed, override.key_or_group)
+        composed = _composed([choice.input_line or "" for choice in choices if not choice.is_sweep_override()])
+        for setting in settings:
+            if not setting.key_or_group.startswith("hydra"):  # Hydra's own keys are not in what it composes
+                _check_key(composed, setting.key_or_group)
     except ValueError as unknown_key:
         return unknown_key
     except (HydraException, OmegaConfBaseException):
@@ -84,7 +85,3 @@ def _check_key(composed: DictConfig, path: str) -> None:
             return
         config_files.check_name(key, map(str, node), kind=f"key of {'.'.join(keys[:depth]) or 'the config'}")
         node = node._get_node(key)
-
-
-def _is_sweep(override: str) -> bool:
-    return OverridesParser.create().parse_override(override).is_sweep_override()

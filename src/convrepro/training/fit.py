@@ -71,9 +71,8 @@ def fit(
     )
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message=".*`isinstance.treespec, LeafSpec.` is deprecated.*"
-            )  # Lightning's
+            # Lightning's own, about torch's trees
+            warnings.filterwarnings("ignore", message=".*`isinstance.treespec, LeafSpec.` is deprecated.*")
             trainer.fit(
                 classifier,
                 train_dataloaders=train_loader,
