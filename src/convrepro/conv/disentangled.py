@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from convrepro.conv import filtered_input
 from convrepro.conv.plain import conv2d_like
 from convrepro.conv.smoothing import gaussian_taps, smooth, smoothing_layers
 
@@ -78,7 +79,7 @@ class DisentangledConv2d(nn.Conv2d):
         fixed_sigma: float | None = None,
         **kwargs: Any,
     ) -> None:
-        _check_envelope_size(envelope_size)
+        filtered_input.check_envelope_size(envelope_size)
         if order not in ("env_conv", "conv_env"):
             raise ValueError(f"`order` must be 'env_conv' or 'conv_env', got {order!r}.")
         if fixed_sigma is not None and not 0 <= fixed_sigma < math.inf:
@@ -117,7 +118,7 @@ class DisentangledConv2d(nn.Conv2d):
         Raises:
             ValueError: if ``envelope_size`` is even, below 1 or larger than it is.
         """
-        _check_envelope_size(envelope_size)
+        filtered_input.check_envelope_size(envelope_size)
         if envelope_size > self.envelope_size:
             raise ValueError(f"`envelope_size` must be at most {self.envelope_size} to shrink, got {envelope_size}.")
         self.envelope_size = envelope_size
@@ -130,10 +131,8 @@ class DisentangledConv2d(nn.Conv2d):
         if self.order == "conv_env":
             y_NOHW = smooth(self._filtered(x_NCHW, None), taps, taps, padding_mode=self.padding_mode)
             return y_NOHW if self.bias is None else y_NOHW + self.bias[:, None, None]
-        x_NCHW = smooth(x_NCHW, taps, taps, stride=self._smoothing_stride, padding_mode=self.padding_mode)
-        if self._samples:
-            return F.conv2d(x_NCHW, self.weight, self.bias, groups=self.groups)
-        return self._filtered(x_NCHW, self.bias)
+        stride = filtered_input.reading_stride(self)
+        return filtered_input.convolve(self, smooth(x_NCHW, taps, taps, stride=stride, padding_mode=self.padding_mode))
 
     @torch.no_grad()
     def to_conv2d(self) -> nn.Conv2d | nn.Sequential:
@@ -146,11 +145,9 @@ class DisentangledConv2d(nn.Conv2d):
         if self.order == "conv_env":
             layers = smoothing_layers(taps, taps, padding_mode=self.padding_mode, bias_C=self.bias)
             return nn.Sequential(conv2d_like(self, self.weight, None), *layers)
-        layers = smoothing_layers(taps, taps, stride=self._smoothing_stride, padding_mode=self.padding_mode)
-        conv = conv2d_like(self, self.weight, self.bias)
-        if self._samples:
-            conv.stride = (1, 1)
-        return nn.Sequential(*layers, conv)
+        stride = filtered_input.reading_stride(self)
+        layers = smoothing_layers(taps, taps, stride=stride, padding_mode=self.padding_mode)
+        return nn.Sequential(*layers, filtered_input.plain_conv2d(self))
 
     def extra_repr(self) -> str:
         shown: list[str] = [super().extra_repr()]  # type: ignore[no-untyped-call]
@@ -167,21 +164,7 @@ class DisentangledConv2d(nn.Conv2d):
     def _num_smoothed(self) -> int:
         return self.in_channels if self.order == "env_conv" else self.out_channels
 
-    @property
-    def _samples(self) -> bool:
-        """Whether the filter reads nothing of its input but every stride-th position, from the first."""
-        return self.kernel_size == (1, 1) and self.padding in ((0, 0), "valid")
-
-    @property
-    def _smoothing_stride(self) -> tuple[int, int]:
-        return (self.stride[0], self.stride[1]) if self._samples else (1, 1)
-
     def _variance(self) -> torch.Tensor:
         if self.sigma_raw is None:
             return self.weight.new_full((self._num_smoothed,), cast(float, self.fixed_sigma) ** 2)
         return F.softplus(self.sigma_raw).expand(self._num_smoothed)
-
-
-def _check_envelope_size(envelope_size: int) -> None:
-    if envelope_size < 1 or envelope_size % 2 == 0:
-        raise ValueError(f"`envelope_size` must be odd and at least 1, got {envelope_size}.")

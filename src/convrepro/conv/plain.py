@@ -40,7 +40,7 @@ def depthwise_conv2d(
 def _with_weights(in_channels: int, weight_OIKK: torch.Tensor, bias_O: torch.Tensor | None, **own: Any) -> nn.Conv2d:
     out_channels, kernel_size = weight_OIKK.shape[0], cast(tuple[int, int], tuple(weight_OIKK.shape[2:]))
     own |= {"device": weight_OIKK.device, "dtype": weight_OIKK.dtype}
-    plain = nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, kernel_size, bias=bias_O is not None, **own)
+    plain = nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, kernel_size, bias=bias_O is not None, **own)  # type: ignore[no-untyped-call]
     assert isinstance(plain, nn.Conv2d)
     plain.weight.copy_(weight_OIKK)
     if plain.bias is not None:
