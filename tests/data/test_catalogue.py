@@ -30,7 +30,7 @@ def put_sparse(data_dir: Path, name: str) -> None:
 def test_everything_is_listed_in_an_empty_folder(tmp_path: Path) -> None:
     states = catalogue.catalogue(tmp_path)
     assert [state.name for state in states] == NAMES
-    assert {state.state for state in states} == {"missing", "bundled"}
+    assert {state.state for state in states} == {"missing", "bundled", "shape only"}
     assert of("digits", tmp_path).state == "bundled"
     assert of("mnist", tmp_path).detail.endswith(f"run `convrepro data fetch mnist --data-dir {tmp_path}`.")
 
@@ -75,6 +75,14 @@ def test_fetching_hands_the_config_on(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(downloads, "fetch", fetch)
     assert catalogue.fetch("mnist", tmp_path).state == "missing"
     assert asked == [f"mnist {tmp_path}"]
+
+
+def test_a_set_of_which_only_the_shape_is_known_says_so(tmp_path: Path) -> None:
+    said = "imagenet cannot be read yet: networks are only counted on it (protocol=count)."
+    for state in (of("imagenet", tmp_path), catalogue.verify("imagenet", tmp_path)):
+        assert (state.state, state.detail) == ("shape only", said)
+    with pytest.raises(ValueError, match=re.escape(said)):
+        catalogue.fetch("imagenet", tmp_path)
 
 
 @pytest.mark.parametrize("act", [catalogue.verify, catalogue.fetch])

@@ -12,7 +12,7 @@ from convrepro.conv import DynamicKernelConv2d, OperatorLayer, operator_conv, pl
 from convrepro.models import CNN4
 from convrepro.models.densenet_bc import DenseLayer
 from convrepro.models.latent import AverageLatent, average, average_before, chain, latent_after
-from convrepro.models.resnet_cifar import ResidualBlock
+from convrepro.models.residual import ConvLayer, ResidualBlock
 
 DK = operator_conv({"_target_": "convrepro.conv.DynamicKernelConv2d", "pieces": 2, "points": 3})
 PLAIN = plain_conv()
@@ -155,7 +155,9 @@ def test_cnn4_is_that_of_table_4(train: bool) -> None:
 def test_residual_block_is_that_of_table_2(changes_shape: bool) -> None:
     torch.manual_seed(0)
     channels, stride = (6, 2) if changes_shape else (4, 1)
-    ours = _double(ResidualBlock(PLAIN, DK, PLAIN, 4, channels, stride=stride, num_latent=6))
+    first = ConvLayer(conv=PLAIN, out_channels=channels, kernel_size=3, stride=stride)
+    second = ConvLayer(conv=DK, out_channels=channels, kernel_size=3)
+    ours = _double(ResidualBlock([first, second], PLAIN, 4, num_latent=6))
     way2 = _in_5d(ours.residual)
     way1 = _in_5d(ours.shortcut) if changes_shape else nn.Identity()
     kinds = [type(layer).__name__ for layer in way2]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from convrepro.conv import operator_conv, plain_conv
+from convrepro.conv import DynamicKernelConv2d, operator_conv, plain_conv
 from convrepro.models import ResNetCifar
 from convrepro.models.latent import AverageLatent
 
@@ -13,7 +13,7 @@ DK = operator_conv({"_target_": "convrepro.conv.DynamicKernelConv2d"})
 
 
 def _resnet(**changes: Any) -> ResNetCifar:
-    roles = dict.fromkeys(("stem_conv", "conv1", "conv2", "shortcut_conv"), PLAIN)
+    roles = dict.fromkeys(("stem_conv", "conv1", "downsizing_conv", "conv2", "shortcut_conv"), PLAIN)
     sizes = {"depth": 8, "widths": [4, 6, 8], "num_classes": 3, "in_channels": 2}
     return ResNetCifar(**{**roles, **sizes, **changes})
 
@@ -55,11 +55,31 @@ def test_dk_in_the_first_layer_is_averaged_once() -> None:
 
 @pytest.mark.parametrize(
     "roles",
-    [("stem_conv", "conv2"), ("stem_conv", "conv1"), ("stem_conv", "conv1", "conv2", "shortcut_conv")],
+    [
+        ("stem_conv", "conv2"),
+        ("stem_conv", "conv1"),
+        ("downsizing_conv", "shortcut_conv"),
+        ("stem_conv", "conv1", "downsizing_conv", "conv2", "shortcut_conv"),
+    ],
 )
 def test_any_roles_whose_two_ways_agree(roles: tuple[str, ...]) -> None:
     network = _resnet(**dict.fromkeys(roles, DK))
     assert network(torch.randn(2, 2, 8, 8)).shape == (2, 3)
+
+
+def test_downsizing_convolutions_are_those_with_a_stride() -> None:
+    network = _resnet(downsizing_conv=DK, shortcut_conv=DK)
+    strides = {
+        name.removesuffix(".operator"): layer.stride
+        for name, layer in network.named_modules()
+        if isinstance(layer, DynamicKernelConv2d)
+    }
+    assert strides == {
+        f"stages.stage{stage}.block1.{layer}": (2, 2)
+        for stage in (2, 3)
+        for layer in ("residual.conv1", "shortcut.conv")
+    }
+    assert {layer.stride for layer in network.modules() if isinstance(layer, nn.Conv2d)} == {(1, 1)}
 
 
 def test_two_ways_that_differ_in_latent_positions() -> None:

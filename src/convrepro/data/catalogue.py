@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convrepro import config_files
-from convrepro.data import files
+from convrepro.data import files, shape_only
 
-State = Literal["present", "missing", "corrupt", "bundled"]
+State = Literal["present", "missing", "corrupt", "bundled", "shape only"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,8 @@ class DatasetState:
         name: config name.
         about: what it is.
         official: whether it is the official distribution.
-        state: ``bundled`` sets come with a package that is installed anyway.
+        state: ``bundled`` sets come with a package that is installed anyway; of ``shape only`` ones no image can be
+            read yet.
         detail: one line: where, how much, or what is wrong.
     """
 
@@ -44,6 +45,8 @@ def verify(name: str, data_dir: Path) -> DatasetState:
     from convrepro.data import datasets
 
     dataset = config_files.load("dataset", name)
+    if shape_only.is_shape_only(dataset):
+        return _state(dataset, "shape only", shape_only.problem(dataset))
     try:
         image_set = datasets.load(dataset, data_dir, download=False)
     except FileNotFoundError as error:
@@ -58,19 +61,23 @@ def fetch(name: str, data_dir: Path) -> DatasetState:
     """Downloads what is missing of a data set, then verifies it.
 
     Raises:
-        ValueError: if there is no such data set, it cannot be downloaded, or what came is not its files.
+        ValueError: if there is no such data set, it cannot be downloaded or read, or what came is not its files.
         OSError: if the connection or the disk fails.
     """
     # Imported here: listing must not wait for the network libraries.
     from convrepro.data import downloads
 
     dataset = config_files.load("dataset", name)
+    if shape_only.is_shape_only(dataset):
+        raise ValueError(shape_only.problem(dataset))
     if dataset["files"]:
         downloads.fetch(dataset, data_dir)
     return verify(name, data_dir)
 
 
 def _look(dataset: dict[str, Any], data_dir: Path) -> DatasetState:
+    if shape_only.is_shape_only(dataset):
+        return _state(dataset, "shape only", shape_only.problem(dataset))
     if not dataset["files"]:
         return _state(dataset, "bundled", "comes with a package that is installed")
     try:

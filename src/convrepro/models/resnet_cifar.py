@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from convrepro.conv import ConvFactory
-from convrepro.models.latent import average, average_before, chain, latent_after
+from convrepro.models.latent import average, chain
+from convrepro.models.residual import ConvLayer, ResidualBlock
 
 
 class ResNetCifar(nn.Module):
@@ -19,6 +20,7 @@ class ResNetCifar(nn.Module):
     Args:
         stem_conv: the first 3x3 convolution.
         conv1, conv2: the 3x3 convolutions of each block.
+        downsizing_conv: takes the place of ``conv1`` in the blocks that halve the image, with stride 2.
         shortcut_conv: the 1x1 convolution of the shortcut where the shape changes.
         depth: number of layers, 6n + 2 with n blocks a stage.
         widths: channels of the three stages.
@@ -41,6 +43,7 @@ class ResNetCifar(nn.Module):
         self,
         stem_conv: ConvFactory,
         conv1: ConvFactory,
+        downsizing_conv: ConvFactory,
         conv2: ConvFactory,
         shortcut_conv: ConvFactory,
         *,
@@ -64,10 +67,15 @@ class ResNetCifar(nn.Module):
         for stage, width in enumerate(widths, start=1):
             blocks = nn.Sequential()
             for number in range(1, (depth - 2) // 6 + 1):
-                stride = 2 if stage > 1 and number == 1 else 1
-                block = ResidualBlock(
-                    conv1, conv2, shortcut_conv, channels, width, stride=stride, num_latent=num_latent
+                halves = stage > 1 and number == 1
+                first = ConvLayer(
+                    conv=downsizing_conv if halves else conv1,
+                    out_channels=width,
+                    kernel_size=3,
+                    stride=2 if halves else 1,
                 )
+                second = ConvLayer(conv=conv2, out_channels=width, kernel_size=3)
+                block = ResidualBlock([first, second], shortcut_conv, channels, num_latent=num_latent)
                 blocks.add_module(f"block{number}", block)
                 channels, num_latent = width, block.num_latent
             self.stages.add_module(f"stage{stage}", blocks)
@@ -81,57 +89,3 @@ class ResNetCifar(nn.Module):
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         logits_BK: torch.Tensor = self.head(self.stages(self.stem(x_BCHW)))
         return logits_BK
-
-
-class ResidualBlock(nn.Module):
-    """Table 2: ``relu(shortcut(x) + residual(x))``; way 1 is the shortcut, way 2 the residual path.
-
-    Args:
-        conv1, conv2, shortcut_conv: as in the network.
-        in_channels, out_channels: channels of the input and the output.
-        stride: of the first convolution and of the shortcut.
-        num_latent: latent positions of the input; those of the output are the attribute ``num_latent``.
-    """
-
-    def __init__(
-        self,
-        conv1: ConvFactory,
-        conv2: ConvFactory,
-        shortcut_conv: ConvFactory,
-        in_channels: int,
-        out_channels: int,
-        *,
-        stride: int,
-        num_latent: int,
-    ) -> None:
-        super().__init__()
-        between = latent_after(conv1, num_latent)
-        self.num_latent = latent_after(conv2, between)
-        self.residual = chain(
-            latent_average1=average_before(conv1, num_latent),
-            conv1=conv1(in_channels, out_channels, 3, stride=stride, padding=1),
-            bnorm1=nn.BatchNorm2d(out_channels),
-            relu=nn.ReLU(inplace=True),
-            latent_average2=average_before(conv2, between),
-            conv2=conv2(out_channels, out_channels, 3, padding=1),
-            bnorm2=nn.BatchNorm2d(out_channels),
-        )
-        self.shortcut: nn.Module = nn.Identity()
-        on_shortcut = num_latent
-        if stride != 1 or in_channels != out_channels:
-            self.shortcut = chain(
-                latent_average=average_before(shortcut_conv, num_latent),
-                conv=shortcut_conv(in_channels, out_channels, 1, stride=stride),
-                bnorm=nn.BatchNorm2d(out_channels),
-            )
-            on_shortcut = latent_after(shortcut_conv, num_latent)
-        if on_shortcut != self.num_latent:
-            raise ValueError(
-                f"a block's two ways must have equally many latent positions, got {on_shortcut} on the "
-                f"shortcut and {self.num_latent} on the residual path; place the operator in `stem_conv` too."
-            )
-        self.relu = nn.ReLU(inplace=True)
-
-    def forward(self, x_XCHW: torch.Tensor) -> torch.Tensor:
-        y_XCHW: torch.Tensor = self.relu(self.shortcut(x_XCHW) + self.residual(x_XCHW))
-        return y_XCHW
