@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from convrepro.papers import Paper, PrintedNumber, load
@@ -26,6 +28,9 @@ def number(printed: str, unit: str = "%", spread: str = "") -> PrintedNumber:
         ("5.90", "%", 5.9, 0.005),  # the zero is information
         ("6", "%", 6.0, 0.5),
         ("0.14", "M", 140_000.0, 5_000.0),
+        ("0.4742", "", 0.4742, 0.00005),
+        ("1.", "", 1.0, 0.5),
+        ("3.84", "GFLOPs", 3_840_000_000.0, 5_000_000.0),
     ],
 )
 def test_digits_say_how_a_value_was_rounded(printed: str, unit: str, value: float, half_unit: float) -> None:
@@ -55,6 +60,11 @@ def test_printed_needs_exactly_these_labels_in_whatever_order(dk_cnn: Paper) -> 
 
 def test_citation(dk_cnn: Paper) -> None:
     assert dk_cnn.citation == "Liu et al., Neurocomputing 422 (2021) 95-108"
+
+
+def test_citation_of_a_preprint_has_no_volume_and_no_pages(dk_cnn: Paper) -> None:
+    preprint = replace(dk_cnn, journal="arXiv:0000.00000", volume=None, pages="")
+    assert preprint.citation == "Liu et al., arXiv:0000.00000 (2021)"
 
 
 def test_printed_labels(dk_cnn: Paper) -> None:

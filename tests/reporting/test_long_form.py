@@ -1,5 +1,6 @@
 import csv
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 from convrepro.reporting import long_form
@@ -23,6 +24,15 @@ def test_numbers_are_written_in_full(built: BuiltTable) -> None:
         assert float(line["mean"]) == row.ours.mean
         assert float(line["difference"]) == row.difference.estimate
         assert (float(line["difference_low"]), float(line["difference_high"])) == row.difference.interval()
+
+
+def test_what_a_count_has_more_than_the_baselines_has_no_interval(make: Callable[..., BuiltTable]) -> None:
+    runs = {("cnn4", "standard"): (5.0,), ("cnn4", "dk"): (5.0,)}
+    built = make(runs, config="dk_table6", name="dk_table6", metric="num_parameters", num_seeds=1)
+    baseline, dk = rows(long_form.render(built))
+    assert baseline["against_baseline"] == ""
+    assert float(dk["against_baseline"]) == 0.0
+    assert dk["against_baseline_low"] == dk["against_baseline_p"] == ""
 
 
 def test_every_seed_can_be_read_back(built: BuiltTable) -> None:

@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from convrepro.reporting.presentation import Presentation, present
+from convrepro.statistics import Summary
 from convrepro.tables import BuiltTable
 
 
@@ -72,6 +74,35 @@ def test_counts_are_shown_in_full(make: Callable[..., BuiltTable]) -> None:
     assert column(shown, "ours") == ("143,050",)
     assert column(shown, "paper") == ("0.14M",)
     assert column(shown, "verdict") == ("reproduced",)
+
+
+def test_what_a_count_has_more_than_the_baselines_stands_beside_it(make: Callable[..., BuiltTable]) -> None:
+    runs = {("cnn4", "standard"): (5.0,), ("cnn4", "dk"): (5.0,)}
+    built = make(runs, config="dk_table6", name="dk_table6", metric="num_parameters", num_seeds=1)
+    rows = (built.rows[0], replace(built.rows[1], added=6848.0))
+    assert column(present(replace(built, rows=rows)), "minus standard") == ("", "+6,848")
+
+
+def test_a_factor_has_four_decimals_or_as_many_as_are_printed(make: Callable[..., BuiltTable]) -> None:
+    (row,) = make({("cnn4", "standard"): (5.0,)}).rows
+    assert row.printed is not None
+    shown = []
+    for printed in ("0.", "0.706", "0.47417"):
+        number = replace(row.printed, printed=printed, printed_spread="", unit="")
+        factor = replace(row, metric="compact_factor", ours=Summary(n=1, mean=0.4741709), printed=number)
+        texts = present(replace(make({}), rows=(factor,)))
+        shown.append((column(texts, "ours"), column(texts, "paper")))
+    assert shown == [(("0.4742",), ("0.",)), (("0.4742",), ("0.706",)), (("0.47417",), ("0.47417",))]
+
+
+def test_multiply_accumulates_stand_beside_printed_gflops_once(make: Callable[..., BuiltTable]) -> None:
+    (row,) = make({("cnn4", "standard"): (5.0,)}).rows
+    assert row.printed is not None
+    number = replace(row.printed, printed="3.84", printed_spread="", unit="GFLOPs")
+    macs = replace(row, metric="num_macs", ours=Summary(n=1, mean=4_089_184_256.0), printed=number)
+    shown = present(replace(make({}), rows=(macs,)))
+    assert (column(shown, "ours"), column(shown, "paper")) == (("4,089,184,256",), ("3.84 GFLOPs",))
+    assert "MACs" not in [column.title for column in shown.columns]
 
 
 def test_nothing_hostile_is_left(hostile: BuiltTable) -> None:

@@ -9,7 +9,7 @@ from convrepro.statistics import (
     Summary,
     Verdict,
     difference,
-    judge_count,
+    judge_exact,
     judge_mean,
     seeds_to_decide,
 )
@@ -164,14 +164,47 @@ def test_the_word_does_not_depend_on_the_sign(mean: float, margin: float) -> Non
 )
 def test_a_count_must_round_to_the_printed_one(count: int, word: str) -> None:
     """0.14M stands for every count from 135,000 to 145,000."""
-    found = judge_count(Summary(n=1, mean=count), 140_000.0, half_unit=5000.0, given=Circumstances(num_seeds=1))
+    found = judge_exact(Summary(n=1, mean=count), 140_000.0, half_unit=5000.0, given=Circumstances(num_seeds=1))
     assert found.word == word
 
 
-def test_counts_that_disagree_among_runs_never_pass() -> None:
-    runs = Summary(n=2, mean=140_000.0, std=1414.2)
-    assert judge_count(runs, 140_000.0, half_unit=5000.0, given=Circumstances(num_seeds=2)).word == "differs"
+@pytest.mark.parametrize(
+    ("factor", "word"),
+    [
+        (0.4741709184, "reproduced"),
+        (0.47415, "reproduced"),  # a tie rounds either way, whatever its binary rounding
+        (0.47425, "reproduced"),
+        (0.4741499, "differs"),
+        (0.4742501, "differs"),
+    ],
+)
+def test_a_factor_must_round_to_the_printed_one(factor: float, word: str) -> None:
+    """0.4742 stands for every factor from 0.47415 to 0.47425."""
+    found = judge_exact(Summary(n=1, mean=factor), 0.4742, half_unit=0.00005, given=Circumstances(num_seeds=1))
+    assert found.word == word
+
+
+@pytest.mark.parametrize(
+    ("ours", "printed", "half_unit", "reason"),
+    [
+        (149_898, 140_000, 5_000, "149,898 does not round to the printed 140,000"),
+        (4_089_184_256, 3.84e9, 5e6, "4,089,184,256 does not round to the printed 3,840,000,000"),
+        (0.4741709184, 0.4743, 0.00005, "0.474171 does not round to the printed 0.4743"),
+    ],
+)
+def test_both_values_are_said_in_full(ours: float, printed: float, half_unit: float, reason: str) -> None:
+    found = judge_exact(Summary(n=1, mean=ours), printed, half_unit=half_unit, given=Circumstances(num_seeds=1))
+    assert found == Verdict(word="differs", reason=reason)
+
+
+def test_exact_values_that_disagree_among_runs_never_pass() -> None:
+    two = Circumstances(num_seeds=2)
+    counts, factors = Summary(n=2, mean=140_000.0, std=1414.2), Summary(n=2, mean=0.5, std=0.125)
+    assert judge_exact(counts, 140_000.0, half_unit=5000.0, given=two).word == "differs"
+    assert judge_exact(factors, 0.5, half_unit=0.05, given=two) == Verdict(
+        word="differs", reason="the runs disagree among themselves, deviation 0.125"
+    )
 
 
 def test_a_count_without_runs_is_incomplete() -> None:
-    assert judge_count(None, 140_000.0, half_unit=5000.0, given=Circumstances(num_seeds=1)).word == "incomplete"
+    assert judge_exact(None, 140_000.0, half_unit=5000.0, given=Circumstances(num_seeds=1)).word == "incomplete"

@@ -198,6 +198,28 @@ def test_counts_are_compared_at_the_printed_precision(records: list[Record], tab
     assert (row.difference, row.against_baseline) == (None, None)
 
 
+def test_an_exact_value_needs_one_run_and_stands_beside_the_baselines(
+    record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    numbers = tuple(
+        replace(number, metric="compact_factor", printed="0.25", printed_spread="", num_runs=None, unit="")
+        for number in paper.numbers
+    )
+    factors = {"standard": 0.2512, "new": 0.3}
+    records = [record(conv, 0, 0.0, selected={"last": {"compact_factor": value}}) for conv, value in factors.items()]
+    built = build(table(metric="compact_factor", num_seeds=1), records, replace(paper, numbers=numbers, claims=()))
+    standard, new = built.rows
+    assert (standard.verdict.word, new.verdict.word) == ("reproduced", "differs")
+    assert (standard.added, new.added) == (None, pytest.approx(0.0488))
+    assert (new.difference, new.against_baseline) == (None, None)
+    assert "reproduced: the value rounds to the printed one." in built.remarks
+
+
+def test_nothing_is_added_to_a_baseline_that_is_not_there(record: MakeRecord, table: MakeTable) -> None:
+    built = build(table(metric="num_parameters", num_seeds=1), [record("new", 0, 4.0)], None)
+    assert [row.added for row in built.rows] == [None, None]
+
+
 def test_the_baseline_shares_all_labels_but_the_operators_own(
     record: MakeRecord, table: MakeTable, paper: Paper
 ) -> None:

@@ -46,6 +46,13 @@ def test_a_metric_that_rises_with_an_axis(judged: Callable[..., Sequence[JudgedC
     assert claim.text == "d, m: test_error of new falls when conv.points falls"
 
 
+def test_a_claim_names_the_other_labels_that_it_speaks_of(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    (claim,) = judged(replace(trend("rises", "conv.points"), where={**WHERE, "conv.pieces": "2"}))
+    assert claim.text == "d, m, conv.pieces 2: test_error of new falls when conv.points falls"
+    assert claim.finding.difference is not None
+    assert claim.finding.difference.degrees_of_freedom == 9 - 1 - 1
+
+
 def test_a_metric_that_falls_contradicts_it(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
     (claim,) = judged(trend("rises", "conv.points"), slope=-1.0)
     assert claim.finding.word == "contradicted"

@@ -18,6 +18,15 @@ def test_a_table_says_what_stands_behind_its_plus_minus_and_its_words(
     assert "lies within the margin, 0.5" in text
 
 
+def test_an_untrained_network_has_no_epoch_to_choose(
+    record: Callable[..., Record], table: Callable[..., Table], paper: Paper
+) -> None:
+    rows = build(table(), [record("new", seed, 4.0 + seed) for seed in range(3)], paper).rows
+    text = " ".join(remarks([replace(row, metric="kernel_variance_ratio") for row in rows], None))
+    assert "over n untrained networks" in text
+    assert "epoch" not in text
+
+
 def test_a_paper_without_spread_is_said_to_have_none(
     record: Callable[..., Record], table: Callable[..., Table], paper: Paper
 ) -> None:

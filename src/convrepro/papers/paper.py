@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-UNITS = {"%": 1, "M": 1_000_000}  # printed unit -> how many of the metric's own
+UNITS = {"%": 1, "": 1, "M": 10**6, "GFLOPs": 10**9}  # printed unit -> how many of the metric's own
 SPREADS = {"std": "standard deviation (n or n - 1 not printed; read as n - 1)"}
 ClaimKind = Literal["lower", "rises", "no_effect"]
 
@@ -23,7 +23,7 @@ class PrintedNumber:
         printed_spread: what stands behind the plus-minus; empty if nothing does.
         spread_kind: key of ``SPREADS``; empty if no spread is printed.
         num_runs: number of runs behind the mean; None if it is not printed.
-        unit: key of ``UNITS``.
+        unit: key of ``UNITS``; empty for a number without one. GFLOPs are 10^9 multiply-accumulates, as papers have it.
         misprint: how the paper contradicts itself here; empty if it does not.
     """
 
@@ -109,11 +109,20 @@ class Deviation:
 
 @dataclass(frozen=True, kw_only=True)
 class Paper:
+    """A paper.
+
+    Args:
+        journal: or ``arXiv:2407.06087`` for a preprint, which has no volume and no pages.
+        volume: None if there is none.
+        pages: empty if there are none.
+        doi: empty if it is not known for certain.
+    """
+
     name: str
     title: str
     authors: tuple[str, ...]
     journal: str
-    volume: int
+    volume: int | None
     pages: str
     year: int
     doi: str
@@ -124,10 +133,11 @@ class Paper:
 
     @property
     def citation(self) -> str:
-        """Short: "Liu et al., Neurocomputing 422 (2021) 95-108"."""
+        """Short: "Liu et al., Neurocomputing 422 (2021) 95-108" or "Cui et al., arXiv:2407.06087 (2024)"."""
         first = self.authors[0].rpartition(" ")[2]
         others = " et al." if len(self.authors) > 1 else ""
-        return f"{first}{others}, {self.journal} {self.volume} ({self.year}) {self.pages}"
+        volume = "" if self.volume is None else f" {self.volume}"
+        return f"{first}{others}, {self.journal}{volume} ({self.year}) {self.pages}".rstrip()
 
     def printed(self, table: str, labels: Mapping[str, str], metric: str) -> PrintedNumber | None:
         """The number printed under exactly these labels, in whatever order; None if there is none."""

@@ -188,5 +188,6 @@ def _row(group: Sequence[Line], known: Mapping[str, Paper], result: tuple[Summar
         difference=subtract(metric, ours, theirs(printed)),
         verdict=verdict,
         against_baseline=None,
+        added=None,
         notes=notes(verdict, given),
     )

@@ -1,9 +1,10 @@
-"""Forest plot of a table: every difference with its intervals, beside the margin."""
+"""Picture of a table: every difference with its intervals, beside the margin, or curves."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convrepro import durable
+from convrepro.reporting import curves, neutral
 from convrepro.reporting.presentation import TONES, present
 from convrepro.statistics.verdict import WITHIN_LEVEL
 from convrepro.tables import BuiltTable
@@ -14,7 +15,21 @@ if TYPE_CHECKING:
 _COLOURS = {"good": "#18794e", "bad": "#c62a2f", "open": "#946800", "muted": "#667078"}
 
 
+def is_drawable(built: BuiltTable) -> bool:
+    """Whether there are curves or differences to see."""
+    return curves.axis(built) is not None or any(row.difference for row in built.rows)
+
+
 def draw(built: BuiltTable) -> "Figure":
+    """Curves where the table has an axis for them; else a forest plot of the rows that have a difference, in order.
+
+    Raises:
+        ValueError: if there are neither.
+    """
+    return draw_forest(built) if curves.axis(built) is None else curves.draw(built)
+
+
+def draw_forest(built: BuiltTable) -> "Figure":
     """The rows that have a difference, top to bottom in their order.
 
     Raises:
@@ -42,17 +57,17 @@ def draw(built: BuiltTable) -> "Figure":
         )
         axes.plot([difference.estimate], [height], "o", color=colour, markeredgecolor="white")
     axes.axvline(0.0, color="#667078", linestyle=":", linewidth=1)
-    axes.set_yticks(range(len(rows)), [_without_mathematics(name) for name, _, _ in rows])
+    axes.set_yticks(range(len(rows)), [neutral.without_mathematics(name) for name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("ours minus paper; thin: 95 %, thick: 90 % interval; shaded: margin")
-    axes.set_title(_without_mathematics(shown.title), fontsize=10)
+    axes.set_title(neutral.without_mathematics(shown.title), fontsize=10)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     return figure
 
 
 def write(built: BuiltTable, path: Path) -> Path:
-    """Writes the plot as PNG or SVG, by the path's ending; the same rows give the same bytes.
+    """Writes the picture as PNG or SVG, by the path's ending; the same rows give the same bytes.
 
     Raises:
         ValueError: if the ending is another, or there is nothing to draw.
@@ -70,7 +85,3 @@ def write(built: BuiltTable, path: Path) -> Path:
         draw(built).savefig(content, format=file_format, dpi=160, metadata=metadata)
     durable.write(path, content.getvalue())
     return path
-
-
-def _without_mathematics(text: str) -> str:
-    return text.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""A table's files: CSV, Markdown, LaTeX, HTML and, where there are differences to see, a picture."""
+"""A table's files: CSV, Markdown, LaTeX, HTML and, where there are differences or curves to see, a picture."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _FORMATS = {"csv": long_form.render, "md": markdown.render, "tex": latex.render,
 
 
 def write_all(built: BuiltTable, tables_dir: Path) -> dict[str, Path]:
-    """Writes ``<name>.csv``, ``.md``, ``.tex``, ``.html``, and ``.png`` if there is a difference from the paper.
+    """Writes ``<name>.csv``, ``.md``, ``.tex``, ``.html``, and ``.png`` if there is something to draw.
 
     The same rows give the same bytes.
 
@@ -27,6 +27,6 @@ def write_all(built: BuiltTable, tables_dir: Path) -> dict[str, Path]:
     paths = {ending: tables_dir / f"{built.name}.{ending}" for ending in texts}
     for ending, path in paths.items():
         durable.write(path, texts[ending])
-    if any(row.difference for row in built.rows):
+    if figure.is_drawable(built):
         paths["png"] = figure.write(built, tables_dir / f"{built.name}.png")
     return paths

@@ -47,6 +47,7 @@ def _line(row: Row, names: Sequence[str], baseline: str) -> Mapping[str, Field]:
         "reason": row.verdict.reason,
         "baseline": baseline,
         **_interval("against_baseline", row.against_baseline),
+        **({} if row.added is None else {"against_baseline": row.added}),
         "num_parameters": cost.num_parameters if cost else None,
         "num_macs": cost.num_macs if cost else None,
         "num_operator_layers": cost.num_operator_layers if cost else None,

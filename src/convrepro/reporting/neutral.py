@@ -28,6 +28,11 @@ def original(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].lstrip().startswith(_FORMULA) else text
 
 
+def without_mathematics(text: str) -> str:
+    """The text as matplotlib must have it, which would set what stands between two dollar signs as a formula."""
+    return text.replace("$", r"\$")
+
+
 def _escape(character: str) -> str:
     if unicodedata.category(character) not in _UNSEEN:
         return character

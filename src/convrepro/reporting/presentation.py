@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from convrepro.reporting import neutral
 from convrepro.statistics import Difference
 from convrepro.tables import BuiltTable, Row
+from convrepro.tables.row import COUNTS
 
 TONES = {
     "reproduced": "good",
@@ -16,6 +17,7 @@ TONES = {
     "undecided": "open",
     "incomplete": "open",
 }  # the others are muted
+_UNITS_SHOWN = {"%": "", "": "", "M": "M", "GFLOPs": " GFLOPs"}  # behind a number; percent stands with the metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +93,24 @@ def label_names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.labels))
 
 
+def metric_with_unit(row: Row) -> str:
+    """``test_error (%)``; no unit where there is none."""
+    return f"{row.metric} (%)" if _is_percentage(row) else row.metric
+
+
 def _labels(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
     found = {name: tuple(row.labels.get(name, "") for row in rows) for name in label_names(rows)}
     if len({row.table for row in rows}) > 1:
         found = {"table": tuple(row.table for row in rows), **found}
-    found["metric"] = tuple(_metric(row) for row in rows)
+    found["metric"] = tuple(metric_with_unit(row) for row in rows)
     return {name: tuple(map(neutral.label, texts)) for name, texts in found.items()}
 
 
 def _numbers(built: BuiltTable) -> list[Column]:
     marks = built.footnotes
-    against = f"minus {neutral.plain(built.baseline)} [95 %], Welch's p"
+    against = f"minus {neutral.plain(built.baseline)}"
+    if not all(row.is_exact for row in built.rows):
+        against += " [95 %], Welch's p"
 
     def verdict(row: Row) -> str:
         words = [] if row.verdict.word == "no printed value" else [row.verdict.word]
@@ -118,30 +127,36 @@ def _numbers(built: BuiltTable) -> list[Column]:
         column("verdict", 0, verdict),
         column(against, 2, _against),
         column("parameters", 3, _parameters),
-        column("MACs", 4, lambda row: f"{row.cost.num_macs / 1e6:,.1f}M" if row.cost else ""),
+        column("MACs", 4, _macs),
         column("operator layers", 6, lambda row: str(row.cost.num_operator_layers) if row.cost else ""),
         column("time per run", 5, _time),
     ]
-
-
-def _metric(row: Row) -> str:
-    unit = " (%)" if row.metric.endswith(("_error", "_accuracy")) else ""
-    return row.metric + unit
 
 
 def _n(row: Row) -> str:
     return str(row.n) if row.n >= row.num_seeds else f"{row.n}/{row.num_seeds}"
 
 
+def _is_percentage(row: Row) -> bool:
+    return row.metric.endswith(("_error", "_accuracy"))
+
+
 def _decimals(row: Row) -> int:
-    return row.printed.decimals if row.printed and row.printed.unit == "%" else 2
+    if row.printed and row.printed.unit in ("%", ""):
+        return row.printed.decimals
+    return 2 if _is_percentage(row) else 4
+
+
+def _exact(row: Row, value: float, sign: str = "") -> str:
+    """A count in full, a ratio to at least four decimals."""
+    return f"{value:{sign},.0f}" if row.metric in COUNTS else f"{value:{sign}.{max(4, _decimals(row))}f}"
 
 
 def _ours(row: Row) -> str:
     if row.ours is None:
         return ""
-    if row.is_count:
-        return f"{row.ours.mean:,.0f}"
+    if row.is_exact:
+        return _exact(row, row.ours.mean)
     spread = "" if row.ours.std is None else f" ± {row.ours.std:.{_decimals(row)}f}"
     return f"{row.ours.mean:.{_decimals(row)}f}{spread}"
 
@@ -150,11 +165,11 @@ def _paper(row: Row) -> str:
     if row.printed is None:
         return ""
     spread = f" ± {row.printed.printed_spread}" if row.printed.printed_spread else ""
-    return f"{row.printed.printed}{spread}{row.printed.unit.replace('%', '')}"
+    return f"{row.printed.printed}{spread}{_UNITS_SHOWN[row.printed.unit]}"
 
 
 def _difference(row: Row) -> str:
-    if row.difference is None and row.ours and row.printed and not row.is_count:
+    if row.difference is None and row.ours and row.printed and not row.is_exact:
         return f"{row.ours.mean - row.printed.value:+z.{_decimals(row)}f}"
     return _interval(row, row.difference)
 
@@ -172,7 +187,13 @@ def _parameters(row: Row) -> str:
     return f"{row.cost.num_parameters:,}" if row.cost and row.metric != "num_parameters" else ""
 
 
+def _macs(row: Row) -> str:
+    return f"{row.cost.num_macs / 1e6:,.1f}M" if row.cost and row.metric != "num_macs" else ""
+
+
 def _against(row: Row) -> str:
+    if row.added is not None:
+        return _exact(row, row.added, sign="+")
     shown = _interval(row, row.against_baseline)
     return f"{shown}, {row.against_baseline.p_value:.2g}" if row.against_baseline else shown
 

@@ -3,7 +3,7 @@
 from convrepro.statistics.claims import Finding, has_no_effect, lower, rises, trend
 from convrepro.statistics.comparison import Difference, difference, half_width
 from convrepro.statistics.summary import Summary, summarize
-from convrepro.statistics.verdict import Circumstances, Verdict, judge_count, judge_mean, seeds_to_decide
+from convrepro.statistics.verdict import Circumstances, Verdict, judge_exact, judge_mean, seeds_to_decide
 
 __all__ = [
     "Circumstances",
@@ -14,7 +14,7 @@ __all__ = [
     "difference",
     "half_width",
     "has_no_effect",
-    "judge_count",
+    "judge_exact",
     "judge_mean",
     "lower",
     "rises",

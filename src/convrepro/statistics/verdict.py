@@ -1,7 +1,7 @@
 """One word on one cell: does our result agree with the printed one?
 
 - ``reproduced``: the 90 % interval of the difference lies within the margin (two one-sided tests at 5 %); for
-  a count, equality at the printed precision.
+  an exact value, such as a count, equality at the printed precision.
 - ``differs``: the 95 % interval excludes zero, and ``reproduced`` does not hold.
 - ``inconclusive``: neither.
 - ``incomplete``: seeds are missing, diverged or not finite. Fewer than two runs never pass.
@@ -76,13 +76,13 @@ def judge_mean(
     return _explain(ours, theirs, margin, rounding)
 
 
-def judge_count(ours: Summary | None, printed: float | None, *, half_unit: float, given: Circumstances) -> Verdict:
-    """Verdict on a count, which must round to the printed one; a tie rounds either way.
+def judge_exact(ours: Summary | None, printed: float | None, *, half_unit: float, given: Circumstances) -> Verdict:
+    """Verdict on a value that no chance has a part in; it must round to the printed one. A tie rounds either way.
 
     Args:
-        ours: the count in our runs, which must all agree; one run is enough.
+        ours: the value in our runs, which must all agree; one run is enough.
         printed: the paper's; None if it prints none.
-        half_unit: half a unit of the printed last digit, as a count.
+        half_unit: half a unit of the printed last digit, in the metric's unit.
         given: what speaks against comparing.
     """
     if verdict := _without_comparing(ours, printed is not None, given, fewest=1):
@@ -90,11 +90,11 @@ def judge_count(ours: Summary | None, printed: float | None, *, half_unit: float
     assert ours is not None
     assert printed is not None
     if ours.std:
-        return Verdict(word="differs", reason=f"the runs disagree among themselves, deviation {ours.std:,.0f}")
-    # A count is an integer, a printed one a short decimal: a thousandth absorbs the binary rounding of both.
-    if abs(ours.mean - printed) <= half_unit + 1e-3:
+        return Verdict(word="differs", reason=f"the runs disagree among themselves, deviation {_digits(ours.std)}")
+    # The printed value is a short decimal: a billionth of its half unit absorbs the binary rounding of a tie.
+    if abs(ours.mean - printed) <= half_unit * (1 + 1e-9):
         return Verdict(word="reproduced", reason="equal at the printed precision")
-    return Verdict(word="differs", reason=f"{ours.mean:,.0f} does not round to the printed {printed:,.0f}")
+    return Verdict(word="differs", reason=f"{_digits(ours.mean)} does not round to the printed {_digits(printed)}")
 
 
 def decide(difference: Difference, *, margin: float, rounding: float = 0.0) -> Decision:
@@ -169,6 +169,11 @@ def _outlook(more: int | None) -> str:
     if more is None:
         return f"more than {MOST_SEEDS} more seeds would be needed, given the other side's spread"
     return f"{more} more seed{'s' if more > 1 else ''} would decide, if mean and deviation stay as they are"
+
+
+def _digits(value: float) -> str:
+    """A whole number in full, another one to six digits."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:.6g}"
 
 
 def _furthest(interval: tuple[float, float]) -> float:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from convrepro.papers import Paper
 from convrepro.records import Cell, Record, Table
-from convrepro.statistics import Circumstances, Difference, summarize
+from convrepro.statistics import Circumstances, summarize
 from convrepro.tables.claims import judge_claims
 from convrepro.tables.judging import as_printed, judge, notes, obstacles, stand_in, subtract, theirs
 from convrepro.tables.remarks import remarks
-from convrepro.tables.row import COUNTS, BuiltTable, Cost, Row
+from convrepro.tables.row import EXACT, BuiltTable, Cost, Row
 
 
 def build(table: Table, records: Iterable[Record], paper: Paper | None) -> BuiltTable:
@@ -31,7 +31,7 @@ def build(table: Table, records: Iterable[Record], paper: Paper | None) -> Built
     by_run = _by_run_and_seed(table, records)
     replaced = stand_in([cell.labels["dataset"] for cell in table.cells], paper, table.config)
     rows = [_row(table, cell, by_run[cell.run_id], paper, replaced) for cell in table.cells]
-    rows = [replace(row, against_baseline=_against_baseline(row, rows, table.baseline)) for row in rows]
+    rows = [_beside_baseline(row, rows, table.baseline) for row in rows]
     claims = [claim for claim in paper.claims if claim.table == table.config] if paper else []
     return BuiltTable(
         name=table.name,
@@ -59,7 +59,7 @@ def _row(
     table: Table, cell: Cell, records: Mapping[int, Record], paper: Paper | None, replaced: Mapping[str, str]
 ) -> Row:
     values, problems = _values(table, records)
-    if table.num_seeds < 2 and table.metric not in COUNTS:
+    if table.num_seeds < 2 and table.metric not in EXACT:
         problems.append("one run has no spread: a verdict needs two seeds or more")
     ours = summarize(values.values()) if values else None
     printed = paper.printed(table.config, as_printed(cell.labels, replaced), table.metric) if paper else None
@@ -96,6 +96,7 @@ def _row(
         difference=subtract(table.metric, ours, theirs(printed)),
         verdict=verdict,
         against_baseline=None,
+        added=None,
         notes=notes(verdict, given),
     )
 
@@ -133,13 +134,20 @@ def _cost(records: Sequence[Record]) -> Cost | None:
     )
 
 
-def _against_baseline(row: Row, rows: Sequence[Row], baseline: str) -> Difference | None:
+def _beside_baseline(row: Row, rows: Sequence[Row], baseline: str) -> Row:
     if row.labels["conv"] == baseline:
-        return None
+        return row
     found = [other for other in rows if other.labels["conv"] == baseline and _place(other) == _place(row)]
-    if len(found) != 1 or not all(side.is_complete and side.n >= 2 for side in (row, found[0])):
-        return None  # Welch's test needs two runs a side, and a look before all are done would be a test of its own
-    return subtract(row.metric, row.ours, found[0].ours)
+    # A look before all runs are done would be a test of its own.
+    if len(found) != 1 or not (row.is_complete and found[0].is_complete):
+        return row
+    if row.is_exact:
+        assert row.ours is not None
+        assert found[0].ours is not None
+        return replace(row, added=row.ours.mean - found[0].ours.mean)
+    if row.n < 2 or found[0].n < 2:  # Welch's test needs two runs a side
+        return row
+    return replace(row, against_baseline=subtract(row.metric, row.ours, found[0].ours))
 
 
 def _place(row: Row) -> dict[str, str]:

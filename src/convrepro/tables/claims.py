@@ -73,7 +73,9 @@ def _qualified(finding: Finding, rows: Sequence[Row], replaced: Mapping[str, str
 
 
 def _text(claim: Claim, metric: str) -> str:
-    where = ", ".join(claim.where.values())
+    where = ", ".join(
+        value if label in ("dataset", "model") else f"{label} {value}" for label, value in claim.where.items()
+    )
     match claim.kind:
         case "lower":
             return f"{where}: {metric} of {claim.conv} is below that of {claim.than}"

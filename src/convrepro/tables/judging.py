@@ -9,19 +9,19 @@ from convrepro.statistics import (
     Summary,
     Verdict,
     difference,
-    judge_count,
+    judge_exact,
     judge_mean,
 )
-from convrepro.tables.row import COUNTS
+from convrepro.tables.row import EXACT
 
 
 def judge(
     metric: str, ours: Summary | None, printed: PrintedNumber | None, *, margin: float, given: Circumstances
 ) -> Verdict:
-    """Verdict on one cell: counts must agree at the printed precision, means within the margin."""
-    if metric in COUNTS:
+    """Verdict on one cell: exact values must agree at the printed precision, means within the margin."""
+    if metric in EXACT:
         value, half_unit = (printed.value, printed.half_unit) if printed else (None, 0.0)
-        return judge_count(ours, value, half_unit=half_unit, given=given)
+        return judge_exact(ours, value, half_unit=half_unit, given=given)
     rounding = printed.half_unit if printed else 0.0
     return judge_mean(ours, theirs(printed), margin=margin, rounding=rounding, given=given)
 
@@ -41,8 +41,8 @@ def theirs(printed: PrintedNumber | None) -> Summary | None:
 
 
 def subtract(metric: str, ours: Summary | None, other: Summary | None) -> Difference | None:
-    """Ours minus the other's; None for counts, without any deviation, or if a number is not finite."""
-    if metric in COUNTS or ours is None or other is None:
+    """Ours minus the other's; None for exact values, without any deviation, or if a number is not finite."""
+    if metric in EXACT or ours is None or other is None:
         return None
     if not (ours.is_finite and other.is_finite) or ours.std is other.std is None:
         return None

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from convrepro.papers import SPREADS, Paper
-from convrepro.tables.row import Row
+from convrepro.tables.row import COUNTS, UNTRAINED, Row
 
 
 def remarks(rows: Sequence[Row], paper: Paper | None) -> tuple[str, ...]:
     """What must be known to read these rows."""
-    means = [row for row in rows if not row.is_count]
+    means = [row for row in rows if not row.is_exact]
     return tuple(
         sentence
         for sentence in (
@@ -25,6 +25,8 @@ def remarks(rows: Sequence[Row], paper: Paper | None) -> tuple[str, ...]:
 def _ours(rows: Sequence[Row], means: Sequence[Row]) -> list[str]:
     if not means:
         return []
+    if all(row.metric in UNTRAINED for row in means):
+        return ["Ours: mean and sample standard deviation over n untrained networks."]
     rules = sorted({row.selection for row in rows if row.selection})
     chosen = f"; epoch chosen by {', '.join(rules)}" if rules else "; how the epoch was chosen is not known"
     return [f"Ours: mean and sample standard deviation over n runs{chosen}."]
@@ -53,7 +55,8 @@ def _words(rows: Sequence[Row], means: Sequence[Row]) -> list[str]:
     if not any(row.printed for row in rows):
         return []
     if not means:
-        return ["reproduced: the count rounds to the printed one."]
+        kind = "count" if all(row.metric in COUNTS for row in rows) else "value"
+        return [f"reproduced: the {kind} rounds to the printed one."]
     margins = " or ".join(f"{margin:g}" for margin in sorted({row.margin for row in means}))
     return [
         f"reproduced: the 90 % interval of the difference lies within the margin, {margins}. differs: the 95 % "

@@ -7,6 +7,8 @@ from convrepro.papers import PrintedNumber
 from convrepro.statistics import Difference, Finding, Summary, Verdict
 
 COUNTS = ("num_parameters", "num_macs")
+EXACT = (*COUNTS, "compact_factor")  # no chance has a part in them: they agree at the printed precision or do not
+UNTRAINED = ("compact_factor", "kernel_variance_ratio")  # of fresh weights: no epoch is chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +39,10 @@ class Row:
         ours: summary of the runs; None if there are none.
         cost: None if there are no runs.
         printed: the paper's number; None if it prints none.
-        difference: ours minus the paper's; None for counts and where no interval can be computed.
+        difference: ours minus the paper's; None for exact values and where no interval can be computed.
         verdict: the word and its reason.
-        against_baseline: ours minus our baseline's; None for counts and for the baseline itself.
+        against_baseline: ours minus our baseline's; None for exact values and for the baseline itself.
+        added: ours minus our baseline's, of exact values; None for means and for the baseline itself.
         notes: what must be read beside the numbers.
     """
 
@@ -59,6 +62,7 @@ class Row:
     difference: Difference | None
     verdict: Verdict
     against_baseline: Difference | None
+    added: float | None
     notes: tuple[str, ...]
 
     @property
@@ -76,8 +80,8 @@ class Row:
         return self.ours is not None and self.ours.is_finite and self.n >= self.num_seeds
 
     @property
-    def is_count(self) -> bool:
-        return self.metric in COUNTS
+    def is_exact(self) -> bool:
+        return self.metric in EXACT
 
 
 @dataclass(frozen=True, kw_only=True)
