@@ -57,3 +57,27 @@ def test_a_folder_that_is_none_is_one_line(convrepro: Command) -> None:
     assert code == 2
     assert "must have a folder 'train'" in err
     assert not Path("mine.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("data", "fetch", "imagenet"),
+        ("data", "pack", "imagenet", "mine.npz"),
+        ("train", "dataset=imagenet"),
+        ("run", "quickstart", "--dataset", "imagenet"),
+    ],
+)
+def test_a_set_of_which_only_the_shape_is_known_is_refused_in_one_line(
+    convrepro: Command, arguments: tuple[str, ...]
+) -> None:
+    code, _, err = convrepro(*arguments)
+    assert code == 2
+    assert err == "convrepro: imagenet cannot be read yet: networks are only counted on it (protocol=count).\n"
+
+
+def test_verify_passes_over_sets_of_which_only_the_shape_is_known(convrepro: Command) -> None:
+    code, out, _ = convrepro("data", "verify")
+    assert code == 0
+    assert "imagenet" not in out
+    assert convrepro("data", "verify", "imagenet")[0] == 1

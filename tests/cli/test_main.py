@@ -26,7 +26,7 @@ def test_a_quick_command_imports_no_torch(arguments: list[str], tmp_path: Path) 
 def test_help_names_every_command(convrepro: Command) -> None:
     code, out, _ = convrepro("--help")
     assert code == 0
-    for command in ("list", "plan", "run", "tables", "status", "compare", "train", "data"):
+    for command in ("list", "plan", "run", "tables", "status", "compare", "train", "data", "export"):
         assert f"\n    {command} " in out
 
 

@@ -4,7 +4,8 @@ import csv
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import SERIAL, Command
+import yaml
+from tests.cli.conftest import SERIAL, TINY_TABLE, Command
 
 
 def test_a_table_from_nothing_and_again(convrepro: Command) -> None:
@@ -32,6 +33,23 @@ def test_rows_are_the_means_of_their_records(convrepro: Command) -> None:
         values = [r.metric("test_error", "best_on_validation") for r in records if r.names["conv"] == row["conv"]]
         assert float(row["mean"]) == pytest.approx(sum(values) / 2)
         assert row["n"] == "2"
+
+
+def test_a_count_says_what_it_found_and_what_it_did_not(convrepro: Command) -> None:
+    """A factor of compactness is no percentage, and an operator without one stops no other run."""
+    changes = {"metric": "compact_factor", "selection": "last", "num_seeds": 1, "overrides": ["protocol=count"]}
+    grid = [{"dataset": ["digits"], "model": ["cnn4"], "conv": ["standard", "acl"]}]
+    table = {**TINY_TABLE, **changes, "name": "factors", "grid": grid}
+    Path("configs/table/factors.yaml").write_text(yaml.safe_dump(table))
+    code, out, err = convrepro("run", "factors", *SERIAL)
+    assert code == 1
+    # ratios of 64 kernels: 10 G, 5 Lg, 5 Lt, 12 Tf, 32 P; of 4,096: 640, 320, 320, 768, 2,048
+    left, plain = (64 + 3 * 4096) * 0.5 * 9, (64 + 3 * 4096) * 9
+    left += 10 * 4 + 5 + 5 + 12 * 3 + 3 * (640 * 4 + 320 + 320 + 768 * 3)
+    assert f"digits cnn4 acl seed 0: compact_factor {1 - left / plain:.4g} in " in err
+    assert "digits cnn4 standard seed 0: record " in err
+    assert "has no compact_factor by 'last'" in err
+    assert "records: 2 of 2" in out
 
 
 def test_only_some_cells_leave_the_others_open(convrepro: Command) -> None:

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from convrepro.data import EvaluationLoader
+from convrepro.protocols import run as run_module
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.run import run
 from convrepro.protocols.schema import Config
+from convrepro.protocols.train import build_network, load_data
 from convrepro.records import Record, store, workspace
+from convrepro.training import checkpoints
 
 TINY = [
     *("dataset=digits", "protocol.images=0.2", "model=cnn4", "model.filters=8", "recipe=quickstart"),
@@ -41,10 +46,21 @@ def _stop_at(fraction: float) -> Callable[[float], None]:
     return report
 
 
+def _weights(results_dir: Path, record: Record) -> dict[str, bytes]:
+    """The files of a run's weights."""
+    folder = workspace.weights_dir(workspace.run_dir(results_dir, record.run_id, record.seed))
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*"))}
+
+
+@pytest.fixture(scope="module")
+def finished_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("results")
+
+
 @pytest.fixture(scope="module", params=["", "protocol.retrain=true"], ids=["one phase", "two phases"])
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Record]:
+def finished(request: pytest.FixtureRequest, finished_dir: Path) -> tuple[str, Record]:
     override: str = request.param or "protocol.retrain=false"
-    return override, run(_config(tmp_path_factory.mktemp("results"), "conv=dk", override))
+    return override, run(_config(finished_dir, "conv=dk", override))
 
 
 def test_a_record_has_what_a_table_needs(finished: tuple[str, Record]) -> None:
@@ -77,6 +93,40 @@ def test_it_is_better_than_chance(finished: tuple[str, Record]) -> None:
     assert finished[1].metric("test_accuracy", "last") > 20.0
 
 
+@pytest.mark.parametrize("rule", ["last", "best_on_validation"])
+def test_kept_weights_have_the_accuracy_that_the_rule_reports(
+    finished: tuple[str, Record], finished_dir: Path, rule: str
+) -> None:
+    override, record = finished
+    config = _config(finished_dir, "conv=dk", override)
+    folder = workspace.weights_dir(workspace.run_dir(finished_dir, record.run_id, 0))
+    network = build_network(config)
+    network.load_state_dict(checkpoints.load_whole(folder / f"{rule}.pt"))
+    network.eval()
+    images = EvaluationLoader(
+        load_data(config).test,
+        batch_size=500,
+        mean=config.dataset.mean,
+        std=config.dataset.std,
+        device=torch.device("cpu"),
+    )
+    (x_BCHW, labels_B), *rest = images
+    assert not rest
+    accuracy = 100.0 * (network(x_BCHW).argmax(dim=1) == labels_B).double().mean().item()
+    assert accuracy == pytest.approx(record.metric("test_accuracy", rule))
+
+
+def test_weights_are_kept_for_nothing_else(finished: tuple[str, Record], finished_dir: Path) -> None:
+    assert _weights(finished_dir, finished[1]).keys() == {
+        "best_on_validation.pt", "best_on_validation.pt.json", "last.pt", "last.pt.json",
+    }  # fmt: skip
+
+
+def test_without_validation_only_the_last_weights_are_kept(tmp_path: Path) -> None:
+    record = run(_config(tmp_path, "recipe.epochs=1", "protocol.validation_images=0"))
+    assert _weights(tmp_path, record).keys() == {"last.pt", "last.pt.json"}
+
+
 def test_the_same_again_is_the_same_to_the_last_bit(finished: tuple[str, Record], tmp_path: Path) -> None:
     override, record = finished
     assert _numbers(run(_config(tmp_path, "conv=dk", override))) == _numbers(record)
@@ -84,7 +134,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(finished: tuple[str, Record]
 
 @pytest.mark.parametrize("fraction", [0.1, 0.45, 0.55, 0.99])
 def test_a_stopped_run_goes_on_to_the_same_record(
-    finished: tuple[str, Record], tmp_path: Path, fraction: float
+    finished: tuple[str, Record], finished_dir: Path, tmp_path: Path, fraction: float
 ) -> None:
     override, record = finished
     config = _config(tmp_path, "conv=dk", override)
@@ -94,6 +144,7 @@ def test_a_stopped_run_goes_on_to_the_same_record(
     assert _numbers(run(config)) == _numbers(record)
     assert workspace.state(tmp_path, run_id(config), 0) == "done"
     assert not list(tmp_path.rglob("*.ckpt*"))
+    assert _weights(tmp_path, record) == _weights(finished_dir, record)
 
 
 def test_another_seed_is_another_result(finished: tuple[str, Record], tmp_path: Path) -> None:
@@ -107,6 +158,15 @@ def test_a_run_with_a_record_is_not_run_again(tmp_path: Path) -> None:
     config = _config(tmp_path, "recipe.epochs=1")
     record = run(config)
     assert run(config, report=_stop_at(0.0)) == record
+
+
+def test_a_count_of_an_adaptive_network_has_the_variance_of_its_kernels(tmp_path: Path) -> None:
+    """Theorem 3.1 of Tek et al. 2021: about 1; a network of plain convolutions has no such fact."""
+    count = ["protocol=count", "model=simple_cnn", "dataset=digits", f"machine.results_dir='{tmp_path}'"]
+    adaptive, standard = (run(compose([*count, f"conv={conv}"])) for conv in ("aconv", "standard"))
+    assert adaptive.selected.keys() == {"last"}
+    assert adaptive.metric("kernel_variance_ratio", "last") == pytest.approx(1.0, abs=0.1)
+    assert standard.selected == {}
 
 
 def test_a_count_needs_no_data_and_leaves_only_its_record(tmp_path: Path) -> None:
@@ -150,3 +210,15 @@ def test_a_loss_that_is_no_number_is_a_record_of_its_own(tmp_path: Path) -> None
     assert "training loss was nan" in record.reason or "training loss was inf" in record.reason
     assert record.selected == {}
     assert store.read(workspace.records_dir(tmp_path), record.run_id, 0) == record
+
+
+def test_a_diverged_run_keeps_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run_module.train_phase
+
+    def late(*arguments: Any, **keywords: Any) -> tuple[Any, str]:
+        return whole(*arguments, **keywords)[0], "in the last epoch"
+
+    monkeypatch.setattr(run_module, "train_phase", late)
+    record = run(_config(tmp_path, "recipe.epochs=1"))
+    assert record.reason == "in the last epoch"
+    assert _weights(tmp_path, record) == {}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from convrepro.protocols.selection import select
+from convrepro.protocols.selection import rules_of_latest, select
 
 HISTORY = {"train_loss": [3.0, 2.0, 1.0, 0.5], "test_accuracy": [10.0, 40.0, 30.0, 35.0]}
 
@@ -29,3 +29,27 @@ def test_without_validation_there_is_no_choice_by_it() -> None:
 def test_best_on_test_is_never_below_the_others(validation: list[float]) -> None:
     selected = select(HISTORY, validation=validation)
     assert selected["best_on_test"]["test_accuracy"] >= selected["best_on_validation"]["test_accuracy"]
+
+
+def _kept(validation: list[float], *, earlier: bool) -> dict[str, int]:
+    """The epoch whose weights each rule is left with, when they are kept epoch by epoch."""
+    kept = {}
+    for epoch in range(1, len(validation) + 1):
+        history = {"test_accuracy": [0.0] * epoch} | ({} if earlier else {"validation_accuracy": validation[:epoch]})
+        for rule in rules_of_latest(history, num_epochs=len(validation), validation=validation if earlier else None):
+            kept[rule] = epoch
+    return kept
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.parametrize("validation", [[1.0, 2.0, 9.0, 4.0], [5.0, 9.0, 9.0, 9.0], [3.0, 2.0, 1.0, 0.0], [7.0]])
+def test_weights_that_are_kept_are_those_of_the_selected_epochs(validation: list[float], earlier: bool) -> None:
+    selected = select({"test_accuracy": [0.0] * len(validation)}, validation=validation)
+    expected = {rule: selected[rule]["epoch"] for rule in ("last", "best_on_validation")}
+    assert _kept(validation, earlier=earlier) == expected
+
+
+def test_without_validation_the_last_weights_are_kept() -> None:
+    history = {"test_accuracy": [1.0, 2.0]}
+    assert rules_of_latest(history, num_epochs=2, validation=None) == ["last"]
+    assert rules_of_latest(history, num_epochs=3, validation=None) == []

@@ -1,10 +1,27 @@
 """Networks, optimizers, devices and phases, from a config."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import torch
 
+from convrepro.conv import AdaptiveConv2d, CurriculumSmoothingConv2d
 from convrepro.protocols.compose import compose
-from convrepro.protocols.train import build_network, device_of, make_optimizer
+from convrepro.protocols.phases import phases_of
+from convrepro.protocols.schema import Config
+from convrepro.protocols.train import build_network, device_of, load_data, make_optimizer, train_phase
+from convrepro.training import Classifier
+
+ADAPTIVE = [
+    *("dataset=digits", "protocol.images=0.1", "model=simple_cnn", "model.kernel_size=3", "model.filters=4"),
+    *("conv=aconv", "recipe=quickstart", "recipe.epochs=2", "recipe.optimizer.lr=0.1"),
+]
+CURRICULUM = [
+    *("dataset=digits", "protocol.images=0.1", "model=cnn4", "model.filters=4", "conv=cbs"),
+    *("recipe=quickstart", "recipe.epochs=30", "protocol.scale=0.1"),
+]
+SGD = ["recipe.optimizer._target_=torch.optim.SGD", "~recipe.optimizer.betas", "~recipe.optimizer.eps"]
 
 
 def test_the_same_seed_draws_the_same_weights() -> None:
@@ -48,3 +65,74 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device_of("auto").type == "cpu"
     with pytest.raises(ValueError, match="torch finds no CUDA device here; use cpu or auto"):
         device_of("gpu")
+
+
+class Stop(Exception):
+    """Ends a training from within."""
+
+
+def _stop_at(fraction: float) -> Callable[[float], None]:
+    def report(reached: float) -> None:
+        if reached >= fraction:
+            raise Stop
+
+    return report
+
+
+def _trained(config: Config, folder: Path, report: Callable[[float], None] = lambda fraction: None) -> Classifier:
+    (phase,), _ = phases_of(config.protocol, load_data(config))
+    classifier, reason = train_phase(config, phase, device=torch.device("cpu"), folder=folder, report=report)
+    assert not reason
+    return classifier
+
+
+def _sigmas(classifier: Classifier) -> list[torch.Tensor]:
+    return [layer.sigma.detach() for layer in classifier.modules() if isinstance(layer, AdaptiveConv2d)]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "low", "high"),
+    [
+        ([], 1 / 3, 3.0),  # Tek et al. 2021, Sec. 3.3: [1/n, n]
+        (["recipe.sigma_clip=[0.25,0.3]"], 0.25, 0.3),
+        (["recipe.sigma_clip=[0.25,0.3]", *SGD], 0.25, 0.3),
+    ],
+)
+def test_training_keeps_apertures_in_the_range_of_the_recipe(
+    tmp_path: Path, overrides: list[str], low: float, high: float
+) -> None:
+    """They start between 0.1 and 0.5, and the learning rate is far too high."""
+    sigma_O = torch.cat(_sigmas(_trained(compose([*ADAPTIVE, *overrides]), tmp_path)))
+    assert len(sigma_O) == 8
+    assert sigma_O.min().item() == pytest.approx(low)  # one that started below, or was pushed there
+    assert sigma_O.max() <= high
+
+
+def test_a_resumed_training_clips_as_one_that_was_not_stopped(tmp_path: Path) -> None:
+    config = compose([*ADAPTIVE, "recipe.sigma_clip=[0.25,0.3]"])
+    whole = _trained(config, tmp_path / "whole")
+    with pytest.raises(Stop):
+        _trained(config, tmp_path / "stopped", _stop_at(0.7))
+    resumed = _trained(config, tmp_path / "stopped")
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0.0, atol=0.0)
+    assert all(((sigma_O >= 0.25) & (sigma_O <= 0.3)).all() for sigma_O in _sigmas(resumed))
+
+
+def _smoothing(classifier: Classifier) -> list[float]:
+    layers = [layer for layer in classifier.modules() if isinstance(layer, CurriculumSmoothingConv2d)]
+    return [layer.sigma.item() for layer in layers]
+
+
+def test_a_scaled_curriculum_goes_through_the_epochs_of_the_whole_recipe(tmp_path: Path) -> None:
+    """Its three epochs stand for 0, 10 and 20 of 30, and sigma falls to 0.9 of itself every 5 epochs."""
+    assert _smoothing(_trained(compose(CURRICULUM), tmp_path)) == [pytest.approx(0.9**4)] * 2
+
+
+def test_a_resumed_curriculum_is_that_of_one_that_was_not_stopped(tmp_path: Path) -> None:
+    config = compose(CURRICULUM)
+    whole = _trained(config, tmp_path / "whole")
+    with pytest.raises(Stop):
+        _trained(config, tmp_path / "stopped", _stop_at(0.5))
+    resumed = _trained(config, tmp_path / "stopped")
+    assert resumed.history == whole.history
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0.0, atol=0.0)

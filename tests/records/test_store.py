@@ -63,3 +63,38 @@ def test_reading_everything_passes_over_what_is_no_record(tmp_path: Path) -> Non
     store.write(tmp_path, RECORD)
     (tmp_path / "broken.json").write_text("{")
     assert store.read_everything(tmp_path) == [RECORD]
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    """Records of aa (seeds 0, 1, 10), ab and bc, and a file that is none."""
+    for run_id, seed in (("aa", 0), ("aa", 1), ("aa", 10), ("ab", 0), ("bc", 3)):
+        store.write(tmp_path, dataclasses.replace(RECORD, run_id=run_id, seed=seed))
+    (tmp_path / "bcd.json").write_text("{")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "run_id", "seed"),
+    [("bc", "bc", 3), ("b", "bc", 3), ("ab", "ab", 0), ("aa-seed1", "aa", 1), ("aa-seed10", "aa", 10)],
+)
+def test_a_name_or_its_beginning_stands_for_one_record(several: Path, name: str, run_id: str, seed: int) -> None:
+    record = store.find(several, name)
+    assert (record.run_id, record.seed) == (run_id, seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a", "'a' is the beginning of 2 runs, aa, ab among them"),
+        ("a-seed0", "'a-seed0' is the beginning of 2 runs"),
+        ("aa", "run aa has the seeds 0, 1, 10; name one: aa-seed0"),
+        ("cc", r"no record of run 'cc' in .*; `convrepro plan TABLE` shows the ids"),
+        ("aa-seed2", "no record of run 'aa-seed2'"),
+        ("", "a run is named by its id"),
+        ("../aa-seed0", "a run is named by its id"),
+    ],
+)
+def test_a_name_that_stands_for_no_single_record(several: Path, name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        store.find(several, name)

@@ -71,3 +71,15 @@ def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"weights_only|Weights only"):
         checkpoints.DurableCheckpointIO().load_checkpoint(path)
     assert not (tmp_path / "exploded").exists()
+
+
+def test_what_is_loaded_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "weights" / "last.pt"
+    with pytest.raises(FileNotFoundError):
+        checkpoints.load_whole(path)
+    checkpoints.save({"weight": torch.arange(100.0)}, path)
+    assert torch.equal(checkpoints.load_whole(path)["weight"], torch.arange(100.0))
+    content = path.read_bytes()
+    path.write_bytes(content[:700] + bytes([content[700] ^ 1]) + content[701:])
+    with pytest.raises(ValueError, match=r"last\.pt is not what was written there"):
+        checkpoints.load_whole(path)

@@ -86,6 +86,33 @@ def test_metrics_are_those_of_the_final_weights(tmp_path: Path) -> None:
     assert {len(values) for values in history.values()} == {4}
 
 
+def test_what_follows_each_step_is_registered_once_and_again_after_a_resume(tmp_path: Path) -> None:
+    """After every step the bias is set to 7, whatever the gradient; two fits make an optimizer each."""
+    made: list[torch.optim.Optimizer] = []
+
+    def classifier() -> Classifier:
+        network = _network()
+
+        def follow(optimizer: torch.optim.Optimizer) -> None:
+            made.append(optimizer)
+            optimizer.register_step_post_hook(lambda *_: nn.init.constant_(network[2].bias, 7.0))
+
+        return Classifier(
+            network,
+            make_optimizer=partial(torch.optim.Adam, lr=0.1),
+            after_optimizer=follow,
+            learning_rate_factor=multistep([2, 3], 0.1),
+            evaluations=["validation", "test"],
+        )
+
+    first = classifier()
+    with pytest.raises(Stop):
+        _fit(first, tmp_path, _stop_after(6))
+    resumed = _fit(classifier(), tmp_path)
+    assert len(made) == 2
+    assert first.network[2].bias.tolist() == resumed.network[2].bias.tolist() == [7.0] * 3
+
+
 def test_training_is_plain_sgd(tmp_path: Path) -> None:
     """A literal loop without Lightning, dropout off, reaches the same weights."""
     classifier = _classifier()

@@ -56,7 +56,8 @@ def _list(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from convrepro.data.catalogue import catalogue, verify
 
-    names = arguments.names or [state.name for state in catalogue(arguments.data_dir) if state.state != "missing"]
+    here = [state.name for state in catalogue(arguments.data_dir) if state.state not in ("missing", "shape only")]
+    names = arguments.names or here
     states = [verify(name, arguments.data_dir) for name in names]
     _print(states)
     return 0 if all(state.state in ("present", "bundled") for state in states) else 1
@@ -70,10 +71,11 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _print(states: list["DatasetState"]) -> None:
-    width = max(len(state.name) for state in states)
+    name_width, state_width = (max(map(len, texts)) for texts in zip(*((s.name, s.state) for s in states), strict=True))
     for state in states:
         mark = "" if state.official else " (not the official distribution)"
-        print(f"{state.name:<{width}}  {state.state:<8}  {state.about}{mark}\n{'':<{width}}  {'':<8}  {state.detail}")
+        print(f"{state.name:<{name_width}}  {state.state:<{state_width}}  {state.about}{mark}")
+        print(f"{'':<{name_width}}  {'':<{state_width}}  {state.detail}")
 
 
 def _pack(arguments: argparse.Namespace) -> int:

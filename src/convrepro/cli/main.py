@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from convrepro import __version__, config_files
-from convrepro.cli import compare, data, listing, plan, run, status, tables, train
+from convrepro.cli import benchmark, compare, data, export, listing, plan, run, status, tables, train
 from convrepro.cli.errors import one_line
 
-_COMMANDS = (listing, plan, run, tables, status, compare, train, data)
+_COMMANDS = (listing, plan, run, tables, status, compare, train, data, export, benchmark)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def _with_nearest(message: str) -> str:
     if found is None:
         return message
     try:
-        config_files.check_name(found[1], re.findall(r"[a-z]+", found[2]), kind="command")
+        config_files.check_name(found[1], re.findall(r"[a-z][a-z-]+", found[2]), kind="command")
     except ValueError as error:
         return str(error).rstrip(".")
     return message

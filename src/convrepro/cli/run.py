@@ -115,6 +115,12 @@ def _result(planned: "PlannedTable", outcome: "Outcome") -> str:
     if record.status == "diverged":
         return f"diverged, {record.reason}"
     metric = planned.table.metric
-    value = record.metric(metric, planned.table.selection)
-    shown = f"{value:,.0f}" if metric.startswith("num_") else f"{value:.2f} %"
+    try:
+        value = record.metric(metric, planned.table.selection)
+    except ValueError as error:  # the table's row says so too
+        return str(error)
+    if metric.endswith(("_error", "_accuracy")):
+        shown = f"{value:.2f} %"
+    else:
+        shown = f"{value:,.0f}" if metric.startswith("num_") else f"{value:.4g}"
     return f"{metric} {shown} in {duration(record.measured['wall_seconds'])}"

@@ -92,7 +92,13 @@ class OperatorLayer(nn.Module):
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         y: torch.Tensor = self.operator(x_BCHW)
-        return _fold_latent(y) if self.has_latent_axis else y
+        return latent_into_batch(y) if self.has_latent_axis else y
+
+
+def latent_into_batch(y_BOLHW: torch.Tensor) -> torch.Tensor:
+    """``(B, O, L, H, W)`` to ``(B * L, O, H, W)`` in the same memory format; in NCHW a view."""
+    y_BLHWO = y_BOLHW.permute(0, 2, 3, 4, 1)
+    return y_BLHWO.flatten(0, 1).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -146,9 +152,3 @@ class _OperatorConv:
             **self.arguments,
         )
         return OperatorLayer(operator, has_latent_axis=hasattr(self.operator, "count_latent"))
-
-
-def _fold_latent(y_BOLHW: torch.Tensor) -> torch.Tensor:
-    """``(B, O, L, H, W)`` to ``(B * L, O, H, W)`` in the same memory format; in NCHW a view."""
-    y_BLHWO = y_BOLHW.permute(0, 2, 3, 4, 1)
-    return y_BLHWO.flatten(0, 1).permute(0, 3, 1, 2)

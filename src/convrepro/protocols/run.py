@@ -4,6 +4,8 @@ import math
 import resource
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,15 @@ import torch
 from torch import nn
 
 from convrepro.data import ImageSet
-from convrepro.models import num_macs, num_operator_layers, num_parameters
+from convrepro.models import facts_of, num_macs, num_operator_layers, num_parameters
 from convrepro.protocols import environment
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config
-from convrepro.protocols.selection import select
+from convrepro.protocols.selection import rules_of_latest, select
 from convrepro.protocols.train import Report, build_network, device_of, load_data, make_optimizer, train_phase
 from convrepro.records import Record, store, workspace
-from convrepro.training import keep_freed_memory
+from convrepro.training import KeepWeights, keep_freed_memory
 
 _DEFAULT_THREADS = torch.get_num_threads()
 
@@ -63,6 +65,8 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
             raise
         for checkpoint in folder.glob("*/*.ckpt*"):
             checkpoint.unlink()
+        if record.status == "diverged":  # no epoch of it counts
+            shutil.rmtree(workspace.weights_dir(folder), ignore_errors=True)
     if config.protocol.task == "count":
         shutil.rmtree(folder)
     return record
@@ -70,13 +74,15 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
 
 def _count(config: Config) -> Record:
     device = torch.device("cpu")
+    network = build_network(config)
+    facts = facts_of(network)
     return _record(
         config,
-        build_network(config),
+        network,
         status="done",
         splits={},
         epochs={},
-        selected={},
+        selected={"last": facts} if facts else {},
         measured=_measured(device, num_images=0, seconds=0.0),
         environment=environment.describe(device),
     )
@@ -95,7 +101,10 @@ def _classify(config: Config, data: ImageSet, folder: Path, report: Report) -> R
         def report_phase(fraction: float, num_before: int = position) -> None:
             report((num_before + fraction) / len(phases))
 
-        classifier, reason = train_phase(config, phase, device=device, folder=folder / phase.name, report=report_phase)
+        callbacks = [_weights_kept(config, folder, histories.get("select", {}))] if phase.name == "train" else []
+        classifier, reason = train_phase(
+            config, phase, device=device, folder=folder / phase.name, report=report_phase, callbacks=callbacks
+        )
         histories[phase.name] = classifier.history
         seconds += sum(classifier.epoch_seconds)
         num_images += len(classifier.epoch_seconds) * len(phase.train)
@@ -113,6 +122,12 @@ def _classify(config: Config, data: ImageSet, folder: Path, report: Report) -> R
         measured=_measured(device, num_images=num_images, seconds=seconds),
         environment=made_with,
     )
+
+
+def _weights_kept(config: Config, folder: Path, selecting: Mapping[str, Sequence[float]]) -> KeepWeights:
+    """Keeps weights of the phase that is reported; ``selecting`` is the history of the phase before it, if any."""
+    rules = partial(rules_of_latest, num_epochs=config.num_epochs, validation=selecting.get("validation_accuracy"))
+    return KeepWeights(workspace.weights_dir(folder), rules)
 
 
 def _record(config: Config, network: nn.Module, **outcome: Any) -> Record:

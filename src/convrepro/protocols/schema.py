@@ -42,6 +42,7 @@ class Recipe:
     batch_size: int
     epochs: int
     augmentation: Augmentation
+    sigma_clip: list[float] | None = None  # of ACONV after each step; None is [1/k, k] of the kernel's side k
 
 
 @dataclass(kw_only=True)
@@ -176,9 +177,13 @@ def _check_ranges(config: Config) -> None:
         raise ValueError("`protocol.retrain` must have `protocol.validation_images` to choose the epoch on, got 0.")
     if recipe.milestones != sorted(set(recipe.milestones)) or any(m < 1 for m in recipe.milestones):
         raise ValueError(f"`recipe.milestones` must be rising epochs from 1 on, got {recipe.milestones}.")
-    for key, pair in (("erase_area", augmentation.erase_area), ("erase_aspect", augmentation.erase_aspect)):
-        if len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf:
-            raise ValueError(f"`recipe.augmentation.{key}` must be two rising positive numbers, got {pair}.")
+    for key, pair in (
+        ("augmentation.erase_area", augmentation.erase_area),
+        ("augmentation.erase_aspect", augmentation.erase_aspect),
+        ("sigma_clip", recipe.sigma_clip),
+    ):
+        if pair is not None and (len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf):
+            raise ValueError(f"`recipe.{key}` must be two rising positive numbers, got {pair}.")
     if len(config.dataset.image_size) != 2 or min(config.dataset.image_size) < 1:
         raise ValueError(f"`dataset.image_size` must be [height, width], got {config.dataset.image_size}.")
     for key, node in (("conv", config.conv), ("model", config.model), ("recipe.optimizer", recipe.optimizer)):

@@ -29,5 +29,21 @@ def select(
     }
 
 
+def rules_of_latest(
+    history: Mapping[str, Sequence[float]], *, num_epochs: int, validation: Sequence[float] | None
+) -> list[str]:
+    """The rules, of those whose weights are kept, that choose the latest epoch of a phase.
+
+    Args:
+        history: metrics of the epochs so far of the phase that is reported.
+        num_epochs: of the whole phase.
+        validation: validation accuracy of all epochs of an earlier phase; None where the phase has its own, if any.
+    """
+    latest = len(history["test_accuracy"]) - 1
+    validation = history.get("validation_accuracy") if validation is None else validation
+    rules = ["last"] if latest == num_epochs - 1 else []
+    return rules + (["best_on_validation"] if validation and _first_best(validation) == latest else [])
+
+
 def _first_best(values: Sequence[float]) -> int:
     return max(range(len(values)), key=lambda epoch: (values[epoch], -epoch))

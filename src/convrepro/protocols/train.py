@@ -1,26 +1,33 @@
 """What a config names, built: network, optimizer, device; and one phase trained with them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+import lightning.pytorch as pl
 import torch
 from torch import nn
 
 from convrepro import targets
-from convrepro.conv import arguments
+from convrepro.conv import arguments, clip_after_step
 from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, load
 from convrepro.models import build
 from convrepro.protocols.phases import Phase
 from convrepro.protocols.schema import Config, plain
-from convrepro.training import Classifier, Diverged, fit, multistep
+from convrepro.training import Classifier, Diverged, TellEpoch, fit, multistep
 
 Report = Callable[[float], None]
 EVALUATION_BATCH_SIZE = 200  # of memory only: evaluation has no randomness, and BN uses its running statistics
 
 
 def train_phase(
-    config: Config, phase: Phase, *, device: torch.device, folder: Path, report: Report
+    config: Config,
+    phase: Phase,
+    *,
+    device: torch.device,
+    folder: Path,
+    report: Report,
+    callbacks: Sequence[pl.Callback] = (),
 ) -> tuple[Classifier, str]:
     """Trains from fresh weights on a phase's images, or goes on from what ``folder`` has of it.
 
@@ -35,6 +42,7 @@ def train_phase(
     classifier = Classifier(
         network,
         make_optimizer=make_optimizer(config),
+        after_optimizer=lambda optimizer: clip_after_step(optimizer, network, config.recipe.sigma_clip),
         learning_rate_factor=lambda epoch: factor(config.unscaled_epoch(epoch)),
         evaluations=list(phase.evaluations),
     )
@@ -63,6 +71,7 @@ def train_phase(
             folder=folder,
             device=device,
             report=report,
+            callbacks=[TellEpoch(config.unscaled_epoch), *callbacks],
         )
     except Diverged as error:
         return classifier, str(error)

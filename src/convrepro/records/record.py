@@ -30,7 +30,7 @@ class Record:
     num_operator_layers: int
     splits: dict[str, dict[str, Any]]  # name -> {"num_images": int, "sha256": of its index list}
     epochs: dict[str, list[float | None]]  # metric -> value per epoch; None where not finite
-    selected: dict[str, dict[str, float]]  # selection rule -> {"epoch": 1-based, metric: value}
+    selected: dict[str, dict[str, float]]  # selection rule -> {"epoch": 1-based, metric: value}; without epoch: a count
     measured: dict[str, Any]  # wall_seconds, images_per_second, peak_memory_bytes
     environment: dict[str, Any]  # git commit and dirty flag, versions, device, threads, memory layout
     reason: str = ""  # why it diverged

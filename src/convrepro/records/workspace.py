@@ -1,4 +1,4 @@
-"""The folder of one run while it is worked on: its claim, checkpoints, logs and last failure."""
+"""The folder of one run: its claim, checkpoints, logs and last failure while it is worked on, then its weights."""
 
 import json
 import tempfile
@@ -27,6 +27,11 @@ def records_dir(results_dir: Path) -> Path:
 
 def run_dir(results_dir: Path, run_id: str, seed: int) -> Path:
     return results_dir / "runs" / f"{run_id}-seed{seed}"
+
+
+def weights_dir(run_dir: Path) -> Path:
+    """Where a run's weights are: a file ``<selection rule>.pt`` for each rule whose weights are kept."""
+    return run_dir / "weights"
 
 
 def check_writable(results_dir: Path) -> None:

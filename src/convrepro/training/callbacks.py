@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,25 @@ class ReseedEachEpoch(pl.Callback):
             torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
 
 
+class TellEpoch(pl.Callback):
+    """Tells every layer that has a method ``set_epoch`` which epoch starts; evaluation after it finds it so.
+
+    What such a layer computes is a function of the epoch, so that resuming needs no state.
+
+    Args:
+        recipe_epoch: from the 0-based epoch to the epoch of the whole recipe that it stands for.
+    """
+
+    def __init__(self, recipe_epoch: Callable[[int], float]) -> None:
+        self._recipe_epoch = recipe_epoch
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        epoch = self._recipe_epoch(trainer.current_epoch)
+        for layer in pl_module.modules():
+            if hasattr(layer, "set_epoch"):
+                layer.set_epoch(epoch)  # type: ignore[operator]
+
+
 class CheckpointEachEpoch(pl.Callback):
     """Saves a checkpoint after each epoch, and removes old ones."""
 
@@ -38,6 +57,27 @@ class CheckpointEachEpoch(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         trainer.save_checkpoint(checkpoints.path_after(self._folder, trainer.current_epoch + 1))
         checkpoints.remove_old(self._folder)
+
+
+class KeepWeights(pl.Callback):
+    """Keeps the weights of the epochs that count, as they were evaluated: ``<folder>/<selection rule>.pt``.
+
+    Stands before the checkpoints: an epoch that has one has its weights, so that a resumed run ends with the same.
+
+    Args:
+        folder: of the weights.
+        rules_of_latest: from the history so far to the rules that choose its latest epoch.
+    """
+
+    def __init__(self, folder: Path, rules_of_latest: Callable[[Mapping[str, Sequence[float]]], Iterable[str]]) -> None:
+        self._folder = folder
+        self._rules_of_latest = rules_of_latest
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, Classifier)
+        for rule in self._rules_of_latest(pl_module.history):
+            state = {name: tensor.cpu() for name, tensor in pl_module.network.state_dict().items()}
+            checkpoints.save(state, self._folder / f"{rule}.pt")
 
 
 class CsvLog(pl.Callback):

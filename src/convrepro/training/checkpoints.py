@@ -1,4 +1,4 @@
-"""Checkpoints that are either whole or not used: a size and SHA-256 beside each, the last two kept."""
+"""Checkpoints and weights that are either whole or not used: a size and SHA-256 beside each file."""
 
 import hashlib
 import io
@@ -25,11 +25,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         assert storage_options is None
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        content = buffer.getvalue()
-        durable.write(Path(path), content)
-        durable.write(_sidecar(Path(path)), json.dumps(_fingerprint(content)) + "\n")
+        save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         assert weights_only is not False, "checkpoints are never unpickled"
@@ -42,6 +38,27 @@ class DurableCheckpointIO(TorchCheckpointIO):
         _sidecar(Path(path)).unlink(missing_ok=True)
 
 
+def save(content: dict[str, Any], path: Path) -> None:
+    """Writes ``content`` whole, and what its bytes are known by beside it."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    durable.write(path, buffer.getvalue())
+    durable.write(_sidecar(path), json.dumps(_fingerprint(buffer.getvalue())) + "\n")
+
+
+def load_whole(path: Path) -> dict[str, Any]:
+    """What was saved, on the CPU; never unpickled.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if its bytes are not those that were written.
+    """
+    path.stat()
+    if not _is_whole(path):
+        raise ValueError(f"{path} is not what was written there: its size or SHA-256 is not that in {_sidecar(path)}.")
+    return DurableCheckpointIO().load_checkpoint(path)
+
+
 def path_after(folder: Path, num_finished_epochs: int) -> Path:
     return folder / f"epoch{num_finished_epochs}.ckpt"
 
@@ -52,7 +69,7 @@ def newest_whole(folder: Path) -> Path | None:
 
 
 def remove_old(folder: Path) -> None:
-    """Removes all but the newest checkpoints."""
+    """Removes all but the newest two checkpoints."""
     for path in _by_epoch(folder)[:-_KEPT]:
         DurableCheckpointIO().remove_checkpoint(path)
 

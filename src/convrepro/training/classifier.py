@@ -32,6 +32,7 @@ class Classifier(pl.LightningModule):
         make_optimizer: from parameters to an optimizer.
         learning_rate_factor: from the 0-based epoch to the factor of the optimizer's learning rate.
         evaluations: names of the loaders that follow each epoch, such as ``["validation", "test"]``.
+        after_optimizer: called with the optimizer once it is made, to register what must follow each of its steps.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Classifier(pl.LightningModule):
         make_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         learning_rate_factor: Callable[[int], float],
         evaluations: Sequence[str],
+        after_optimizer: Callable[[torch.optim.Optimizer], object] = lambda optimizer: None,
     ) -> None:
         super().__init__()
         self.network = network
         self.history: dict[str, list[float]] = {}
         self.epoch_seconds: list[float] = []
         self._make_optimizer = make_optimizer
+        self._after_optimizer = after_optimizer
         self._learning_rate_factor = learning_rate_factor
         self._evaluations = list(evaluations)
         self._sums: dict[str, torch.Tensor] = {}
@@ -56,6 +59,7 @@ class Classifier(pl.LightningModule):
         optimizer = self._make_optimizer(self.network.parameters())
         for group in optimizer.param_groups:
             group["initial_lr"] = group["lr"]
+        self._after_optimizer(optimizer)
         return optimizer
 
     def on_train_epoch_start(self) -> None:

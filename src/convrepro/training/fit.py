@@ -29,6 +29,7 @@ def fit(
     folder: Path,
     device: torch.device,
     report: Callable[[float], None],
+    callbacks: Sequence[pl.Callback] = (),
 ) -> None:
     """Trains ``classifier`` for ``num_epochs`` epochs, evaluating after each.
 
@@ -44,6 +45,7 @@ def fit(
         folder: of checkpoints and logs.
         device: CPU or one GPU.
         report: called with the finished fraction of the phase after each batch.
+        callbacks: further ones; at the end of an epoch they come before its checkpoint.
 
     Raises:
         Diverged: if the loss is no longer a number.
@@ -59,6 +61,7 @@ def fit(
         callbacks=[
             ReseedEachEpoch(seed),
             CsvLog(folder / "metrics.csv"),
+            *callbacks,
             CheckpointEachEpoch(folder),
             ReportProgress(report),
         ],
