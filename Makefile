@@ -10,7 +10,7 @@ run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES))
 	$(foreach only,$(ONLY),--only $(only)) $(if $(DATASET),--dataset $(DATASET)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce-table tables status compare test check coverage clean
+.PHONY: help install reproduce-table tables status compare benchmark-operators test check coverage clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
@@ -37,6 +37,10 @@ status: $(INSTALLED)  ## how far each table is
 compare: $(INSTALLED)  ## compare CSV= with the numbers that the papers print
 	@test -n '$(CSV)' || { echo "name the file: make compare CSV=results/tables/dk_table6.csv" >&2; exit 2; }
 	@$(BIN)/convrepro compare '$(CSV)'
+
+benchmark-operators: $(INSTALLED)  ## time every operator against the plain convolution: ONLY= ROUNDS= THREADS= OUTPUT=
+	@$(BIN)/convrepro benchmark-operators $(foreach only,$(ONLY),--only $(only)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(THREADS),--threads $(THREADS)) $(if $(OUTPUT),--output '$(OUTPUT)')
 
 test: $(INSTALLED)  ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest

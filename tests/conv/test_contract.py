@@ -1,14 +1,19 @@
-"""What every operator of ``configs/conv`` must do to be put into any network."""
+"""What every operator of ``configs/conv`` must do to take the place of ``nn.Conv2d``, in any network."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from convrepro import config_files
-from convrepro.conv import ConvFactory, operator_conv
+from convrepro.conv import ConvFactory, DynamicKernelConv2d, operator_conv
+from convrepro.conv.arguments import parameters
+from convrepro.conv.factory import NOT_ARGUMENTS
+from convrepro.conv.plain import NotFoldable
 from convrepro.models import build
+from convrepro.targets import resolve
 
 DATASET = {"num_classes": 3, "in_channels": 2, "image_size": [8, 8]}
 
@@ -95,11 +100,142 @@ def test_deepcopy(conv: ConvFactory) -> None:
     assert torch.equal(twin(_images()), before)
 
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Using padding='same' with even kernel lengths"
+)  # torch's, of Conv2d too
+
+# -- drop-in for nn.Conv2d ------------------------------------------------------------------------------------------
+
+GEOMETRIES: list[dict[str, Any]] = [
+    {},
+    {"stride": 2, "padding": 1},
+    {"stride": (1, 2), "padding": (2, 1)},
+    {"padding": "same"},
+    {"padding": "valid", "bias": False},
+    {"dilation": 2, "padding": 2},
+    {"padding": "same", "dilation": (1, 2)},
+    {"groups": 2},
+    {"padding": 1, "padding_mode": "reflect"},
+    {"padding": 1, "padding_mode": "replicate", "stride": 2},
+    {"padding": 1, "padding_mode": "circular"},
+]
+KERNEL_SIZES = [1, 2, 3, (3, 1)]
+
+
+def _operator(name: str, *args: Any, **kwargs: Any) -> nn.Module:
+    config = config_files.load("conv", name)
+    own = {key: value for key, value in config.items() if key not in NOT_ARGUMENTS}
+    torch.manual_seed(0)
+    operator: nn.Module = resolve(config["_target_"])(*args, **kwargs, **own)
+    return operator
+
+
+def _operator_or_skip(name: str, kernel_size: Any, geometry: dict[str, Any], **kwargs: Any) -> nn.Module:
+    """The operator, if it takes this geometry; one that does not must say which argument and why."""
+    try:
+        return _operator(name, 4, 6, kernel_size, **geometry, **kwargs)
+    except ValueError as refusal:
+        reason = str(refusal)
+    assert any(f"`{argument}`" in reason for argument in ("kernel_size", "dilation", *geometry)), reason
+    assert "\n" not in reason
+    return pytest.skip(f"refused: {reason}")
+
+
+def _over_images(y: torch.Tensor) -> torch.Tensor:
+    """Without the latent axis, so that shapes can be compared."""
+    return y[:, :, 0] if y.ndim == 5 else y
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_arguments_and_defaults_are_those_of_conv2d(name: str) -> None:
+    ours, plain = parameters(resolve(config_files.load("conv", name)["_target_"])), parameters(nn.Conv2d)
+    differing = {key for key in plain if ours[key].default != plain[key].default}
+    assert differing <= ({"bias"} if name.startswith("dk") else set())  # the paper's operator has no bias
+    own = [ours[key] for key in ours.keys() - plain.keys()]
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in own)
+
+
+@pytest.mark.parametrize("name", CONVS)
+@pytest.mark.parametrize("kernel_size", KERNEL_SIZES, ids=str)
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_it_takes_the_place_of_conv2d(name: str, kernel_size: Any, geometry: dict[str, Any]) -> None:
+    operator = _operator_or_skip(name, kernel_size, geometry).eval()
+    x_BCHW = _images()
+    expected = nn.Conv2d(4, 6, kernel_size, **geometry)(x_BCHW)
+    y_BOHW = operator(x_BCHW)
+    assert _over_images(y_BOHW).shape == expected.shape
+    torch.testing.assert_close(operator(x_BCHW[0]), y_BOHW[0])  # one image needs no batch axis
+    channels_last = operator(x_BCHW.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(channels_last, y_BOHW)
+
+
+@pytest.mark.parametrize("name", CONVS)
+@pytest.mark.parametrize("kernel_size", KERNEL_SIZES, ids=str)
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_folded_it_is_the_same_function(name: str, kernel_size: Any, geometry: dict[str, Any]) -> None:
+    operator = _operator_or_skip(name, kernel_size, geometry, dtype=torch.float64).eval()
+    if type(operator) is nn.Conv2d:
+        pytest.skip("is the plain convolution")
+    try:
+        folded = operator.to_conv2d()  # type: ignore[operator]
+    except NotFoldable:
+        pytest.skip("its weights depend on the image")
+    x_BCHW = _images().double()
+    y = operator(x_BCHW)
+    if isinstance(operator, DynamicKernelConv2d):
+        y = y.flatten(1, 2)
+    torch.testing.assert_close(folded(x_BCHW), y, rtol=0, atol=1e-10 * y.abs().max().item())
+    torch.testing.assert_close(folded.float()(x_BCHW.float()), y.float(), rtol=0, atol=1e-5 * y.abs().max().item())
+    assert {type(layer) for layer in folded.modules()} <= {nn.Conv2d, nn.Sequential}
+    ours = {parameter.data_ptr() for parameter in operator.parameters()}
+    assert not ours & {parameter.data_ptr() for parameter in folded.parameters()}
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_positional_arguments_mean_what_they_mean_in_conv2d(name: str) -> None:
+    """in, out, kernel, stride, padding, dilation, groups, bias, padding_mode, device, dtype."""
+    arguments = (4, 6, 3, 2, 2, 2, 1, False, "circular", "cpu", torch.float64)
+    x_BCHW = _images().double()
+    ours = _operator(name, *arguments).eval()(x_BCHW)
+    assert _over_images(ours).shape == nn.Conv2d(*arguments)(x_BCHW).shape
+    assert ours.dtype is torch.float64
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_gradients_are_those_of_the_function(name: str) -> None:
+    operator = _operator(name, 2, 2, 3, padding=1, dtype=torch.float64).eval()
+    names = list(dict(operator.named_parameters()))
+    x_BCHW = torch.randn(1, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+    def response(x_BCHW: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(operator, dict(zip(names, values, strict=True)), (x_BCHW,))
+
+    assert torch.autograd.gradcheck(response, (x_BCHW.requires_grad_(), *operator.parameters()))
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_resetting_draws_every_parameter_again(name: str) -> None:
+    operator = _operator(name, 4, 6, 3)
+    before = {key: value.clone() for key, value in operator.state_dict().items()}
+    with torch.no_grad():
+        for parameter in operator.parameters():
+            parameter.fill_(7.0)
+    operator.reset_parameters()  # type: ignore[operator]
+    for key, parameter in operator.named_parameters():
+        assert not (parameter == 7.0).any(), key
+    assert operator.state_dict().keys() == before.keys()
+
+
+# -- in networks ----------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("model", _smallest_networks())
 @pytest.mark.parametrize("conv_name", CONVS)
 def test_network_forward_and_backward_are_finite(conv_name: str, model: str) -> None:
     torch.manual_seed(0)
-    conv, model_config = config_files.load("conv", conv_name), config_files.load("model", model)
+    conv, model_config = config_files.load("conv", conv_name), dict(config_files.load("model", model))
+    if "widths" in model_config:
+        model_config["widths"] = [8 for _ in model_config["widths"]]
     for placement in model_config["placements"].keys() - {"none"} if conv["placement"] != "none" else {"none"}:
         network = build(model=model_config, conv={**conv, "placement": placement}, dataset=DATASET)
         logits_BK = network(torch.randn(2, 2, 8, 8))

@@ -1,0 +1,95 @@
+"""``convrepro benchmark-operators``: what each operator's step costs against the plain convolution's."""
+
+import argparse
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+_COLUMNS = ("operator", "what", "kernel", "channels", "side", "ours [ms]", "plain [ms]", "ratio", "quartiles", "goal")
+_WIDTH = 140  # characters: a narrower terminal wraps by itself
+
+
+def add_to(commands: Any) -> None:
+    parser = commands.add_parser(
+        "benchmark-operators", help="time every operator against the plain convolution with the same output"
+    )
+    parser.add_argument("--rounds", type=int, default=20, help="paired measurements of each ratio (default: 20)")
+    parser.add_argument("--batch-size", type=int, default=64, help="images of a batch (default: 64)")
+    parser.add_argument("--threads", type=int, help="threads that torch may use (default: one per core)")
+    parser.add_argument("--only", action="append", metavar="OPERATOR", help="name in configs/conv; may be repeated")
+    parser.add_argument("--output", type=Path, help="CSV file to write the ratios to as well")
+    parser.set_defaults(command=command)
+
+
+def command(arguments: argparse.Namespace) -> int:
+    from convrepro import config_files
+
+    for option, least in (("rounds", 2), ("batch_size", 1), ("threads", 1)):
+        value = getattr(arguments, option)
+        if value is not None and value < least:
+            raise ValueError(f"`--{option.replace('_', '-')}` must be at least {least}, got {value}.")
+    for name in arguments.only or []:
+        config_files.check_name(name, config_files.names("conv"), kind="conv")
+    if arguments.output is not None and not arguments.output.parent.is_dir():
+        raise ValueError(f"`--output` must lie in a folder that exists, got {arguments.output}.")
+    return _measure_and_show(arguments)
+
+
+def _measure_and_show(arguments: argparse.Namespace) -> int:
+    import torch
+    from rich import box
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from convrepro import durable
+    from convrepro.benchmarks import comparisons
+    from convrepro.training import keep_freed_memory
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    keep_freed_memory()  # as in training
+    chosen = [
+        comparison
+        for comparison in comparisons(batch_size=arguments.batch_size)
+        if not arguments.only or comparison.conv in arguments.only
+    ]
+    rows, is_met = [], []
+    for comparison in track(chosen, description="operators", console=Console(stderr=True), transient=True):
+        ratio = comparison.measure(arguments.rounds)
+        goal = comparison.goal
+        is_met.append(goal is None or ratio.median <= goal)
+        rows.append(
+            (
+                comparison.conv,
+                comparison.what,
+                f"{comparison.kernel_size}x{comparison.kernel_size}",
+                f"{comparison.channels}",
+                f"{comparison.side}",
+                f"{1e3 * ratio.our_seconds:.2f}",
+                f"{1e3 * ratio.their_seconds:.2f}",
+                f"{ratio.median:.3f}",
+                f"{ratio.low:.3f} .. {ratio.high:.3f}",
+                "" if goal is None else f"{goal:.2f} {'met' if is_met[-1] else 'MISSED'}",
+            )
+        )
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for index, column in enumerate(_COLUMNS):
+        shown.add_column(column, justify="left" if index < 2 else "right", no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
+    console = Console(width=_WIDTH)
+    console.print(shown)
+    print(
+        f"Medians of {arguments.rounds} paired rounds; batches of {arguments.batch_size}, "
+        f"{torch.get_num_threads()} threads, channels-last, float32. Plain: the convolution with the same output."
+    )
+    print(f"goals met: {sum(1 for row in rows if row[-1].endswith(' met'))} of {sum(1 for row in rows if row[-1])}")
+    if arguments.output is not None:
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(_COLUMNS)
+        writer.writerows(rows)
+        durable.write(arguments.output, text.getvalue())
+    return 0 if all(is_met) else 1

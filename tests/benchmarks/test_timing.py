@@ -1,0 +1,42 @@
+import pytest
+
+from convrepro.benchmarks import interleaved, timing
+
+
+class Clock:
+    """Time passes only where work is done."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.order: list[str] = []
+
+    def work(self, name: str, seconds: list[float]) -> None:
+        self.order.append(name)
+        self.now += seconds.pop(0)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: found.now)
+    return found
+
+
+def test_ratio_is_the_median_of_the_rounds_own_ratios(clock: Clock) -> None:
+    """Rounds 2/1, 30/10, 4/4: ratios 2, 3, 1. The ratio of the medians would be 4/4 = 1."""
+    ours, theirs = [9.0, 9.0, 9.0, 2.0, 30.0, 4.0], [9.0, 9.0, 9.0, 1.0, 10.0, 4.0]
+    ratio = interleaved(lambda: clock.work("ours", ours), lambda: clock.work("theirs", theirs), rounds=3)
+    assert (ratio.low, ratio.median, ratio.high) == (1.0, 2.0, 3.0)
+    assert (ratio.our_seconds, ratio.their_seconds) == (4.0, 4.0)
+
+
+def test_first_of_the_two_changes_from_round_to_round(clock: Clock) -> None:
+    seconds = [1.0] * 40
+    interleaved(lambda: clock.work("ours", seconds), lambda: clock.work("theirs", seconds), rounds=4)
+    firsts = clock.order[::2]
+    assert firsts[-4:] in (["ours", "theirs"] * 2, ["theirs", "ours"] * 2)
+
+
+def test_one_round_has_no_quartiles() -> None:
+    with pytest.raises(ValueError, match="`rounds` must be at least 2, got 1"):
+        interleaved(lambda: None, lambda: None, rounds=1)
