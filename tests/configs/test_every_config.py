@@ -1,5 +1,8 @@
 """Every file in the config folder composes, builds and says what it is."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -55,6 +58,14 @@ def test_every_argument_of_an_operators_own_stands_in_its_config(name: str) -> N
     content = config_files.load("conv", name)
     plain = set(parameters(resolve("torch.nn.Conv2d")))
     assert parameters(resolve(content["_target_"])).keys() - plain <= content.keys()
+
+
+def test_every_operator_is_under_the_contract_of_independence() -> None:
+    root = Path(__file__).parents[2]
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (independent,) = [contract["modules"] for contract in contracts if contract["type"] == "independence"]
+    targets = {config_files.load("conv", name)["_target_"] for name in config_files.names("conv")} - {"torch.nn.Conv2d"}
+    assert {resolve(target).__module__ for target in targets} == set(independent)
 
 
 def test_numbers_from_papers_name_their_section() -> None:
