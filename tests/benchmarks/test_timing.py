@@ -37,6 +37,13 @@ def test_first_of_the_two_changes_from_round_to_round(clock: Clock) -> None:
     assert firsts[-4:] in (["ours", "theirs"] * 2, ["theirs", "ours"] * 2)
 
 
+def test_short_work_is_repeated_and_its_time_is_that_of_one(clock: Clock) -> None:
+    """30 ms are three times the 10 ms of the shorter one."""
+    ratio = interleaved(lambda: clock.work("ours", [0.020]), lambda: clock.work("theirs", [0.010]), rounds=2)
+    assert clock.order[-3:] in (["ours"] * 3, ["theirs"] * 3)
+    assert (ratio.median, ratio.our_seconds, ratio.their_seconds) == pytest.approx((2.0, 0.020, 0.010))
+
+
 def test_one_round_has_no_quartiles() -> None:
     with pytest.raises(ValueError, match="`rounds` must be at least 2, got 1"):
         interleaved(lambda: None, lambda: None, rounds=1)

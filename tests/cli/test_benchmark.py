@@ -32,10 +32,20 @@ def test_ratios_are_shown_with_their_goals(convrepro: Command, measured: None) -
 
 
 def test_a_missed_goal_is_said_and_ends_with_1(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmarks, "comparisons", lambda *, batch_size: iter([_comparison("dk", 1.2, 1.1)]))
+    monkeypatch.setattr(benchmarks, "comparisons", lambda *, batch_size: iter([_comparison("dk", 1.3, 1.1)]))
     code, out, _ = convrepro("benchmark-operators")
     assert code == 1
     assert "1.10 MISSED" in out
+
+
+def test_a_median_above_the_goal_with_a_quartile_below_decides_nothing(
+    convrepro: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks, "comparisons", lambda *, batch_size: iter([_comparison("dk", 1.15, 1.1)]))
+    code, out, _ = convrepro("benchmark-operators")
+    assert code == 0
+    assert "1.10 undecided" in out
+    assert "goals met: 0 of 1" in out
 
 
 def test_only_the_named_operators_are_measured_and_written(convrepro: Command, measured: None, tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ def _export(record: Record, weights: dict[str, torch.Tensor], path: Path, **chan
     return export(record, weights, path, **keywords)
 
 
+def test_weights_of_another_epoch_than_the_recorded_one_are_refused(results_dir: Path, record: Record) -> None:
+    last = {**record.selected["last"], "epoch": 1}
+    other = dataclasses.replace(record, selected={**record.selected, "last": last})
+    with pytest.raises(ValueError, match="has the weights of epoch 2, the record chose epoch 1"):
+        read_weights(results_dir, other, "last")
+
+
 def test_an_onnx_file_is_the_network_with_its_names_and_its_origin(
     record: Record, weights: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:

@@ -101,7 +101,9 @@ def test_kept_weights_have_the_accuracy_that_the_rule_reports(
     config = _config(finished_dir, "conv=dk", override)
     folder = workspace.weights_dir(workspace.run_dir(finished_dir, record.run_id, 0))
     network = build_network(config)
-    network.load_state_dict(checkpoints.load_whole(folder / f"{rule}.pt"))
+    content = checkpoints.load_whole(folder / f"{rule}.pt")
+    assert content["epoch"] == record.selected[rule]["epoch"]
+    network.load_state_dict(content["weights"])
     network.eval()
     images = EvaluationLoader(
         load_data(config).test,

@@ -17,7 +17,7 @@ from convrepro.conv.plain import NotFoldable
 SIDE_OF = {32: 32, 64: 16, 128: 8}
 KERNEL_SIZES = (3, 5, 7, 9)
 AT_MOST = {"aconv": 1.10, "acl": 1.10, "dk": 1.10, "disentangled": 2.5}  # of the training step
-SAME = 0.05  # how far from 1 a folded operator's ratio may lie
+SAME = 0.05  # how far above 1 a folded operator's ratio may lie
 _EVERY_SIZE = ("aconv", "acl")
 
 
@@ -40,6 +40,14 @@ class Comparison:
     side: int
     goal: float | None
     measure: Callable[[int], Ratio]
+
+    def word(self, ratio: Ratio) -> str:
+        """``met``, ``MISSED``, or ``undecided`` where a quartile lies below the goal; empty if there is no goal."""
+        if self.goal is None:
+            return ""
+        if ratio.median <= self.goal:
+            return "met"
+        return "MISSED" if ratio.low > self.goal else "undecided"
 
 
 def comparisons(*, batch_size: int) -> Iterator[Comparison]:

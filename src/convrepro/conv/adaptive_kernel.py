@@ -91,6 +91,7 @@ class AdaptiveConv2d(nn.Conv2d):
         # Whole numbers stay exact when a network is turned to float64; so sigma is taken in their unit.
         self._units_per_side = 2 * math.lcm(*(max(side - 1, 1) for side in self.kernel_size))
         self.register_buffer("_distance2", self.weight.new_empty(math.prod(self.kernel_size)), persistent=False)
+        self.register_load_state_dict_post_hook(AdaptiveConv2d._fill_distances)
         self._reset_envelope()
 
     def reset_parameters(self) -> None:
@@ -102,11 +103,15 @@ class AdaptiveConv2d(nn.Conv2d):
     @torch.no_grad()
     def _reset_envelope(self) -> None:
         self.sigma.copy_(torch.linspace(*self.sigma_init, self.out_channels, dtype=torch.float64))
+        self._fill_distances()
+
+    def _fill_distances(self, *_: Any) -> None:
+        """Squared distances from the centre, which no state dict has."""
         rows_h, columns_w = (
             torch.arange(1 - side, side, 2) * (self._units_per_side // (2 * max(side - 1, 1)))
             for side in self.kernel_size
         )
-        self._distance2.copy_((rows_h.square().unsqueeze(1) + columns_w.square()).flatten())
+        self._distance2 = (rows_h.square().unsqueeze(1) + columns_w.square()).flatten().to(self.sigma)
 
     def envelope(self) -> torch.Tensor:
         """The envelope of each filter, the same for all its input channels: ``(O, kh, kw)``."""

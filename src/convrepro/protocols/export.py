@@ -63,14 +63,19 @@ def read_weights(
     if selection not in record.selected:
         raise ValueError(f"run {name} chose no epoch by {selection!r}; use 'last'.")
     folder = workspace.weights_dir(workspace.run_dir(results_dir, record.run_id, record.seed))
+    chosen = record.selected[selection]["epoch"]
     try:
-        return checkpoints.load_whole(folder / f"{selection}.pt")
+        content = checkpoints.load_whole(folder / f"{selection}.pt")
     except FileNotFoundError:
         train = shlex.join(["convrepro", "train", *overrides_of(record, plugins), "machine.results_dir=again"])
         raise NoWeights(
             f"{folder} has no weights by {selection!r}: records travel by git, weights do not; train it again by "
             f"`{train}` and export it with `--results again`."
         ) from None
+    if content["epoch"] != chosen:
+        raise ValueError(f"{folder} has the weights of epoch {content['epoch']}, the record chose epoch {chosen:.0f}.")
+    weights: dict[str, torch.Tensor] = content["weights"]
+    return weights
 
 
 def export(

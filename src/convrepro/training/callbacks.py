@@ -76,8 +76,9 @@ class KeepWeights(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Classifier)
         for rule in self._rules_of_latest(pl_module.history):
-            state = {name: tensor.cpu() for name, tensor in pl_module.network.state_dict().items()}
-            checkpoints.save(state, self._folder / f"{rule}.pt")
+            weights = {name: tensor.cpu() for name, tensor in pl_module.network.state_dict().items()}
+            content = {"epoch": trainer.current_epoch + 1, "weights": weights}
+            checkpoints.save(content, self._folder / f"{rule}.pt")
 
 
 class CsvLog(pl.Callback):
