@@ -1,5 +1,9 @@
 """The allow-list of `_target_`s."""
 
+import re
+import sys
+from pathlib import Path
+
 import pytest
 from torch import nn
 
@@ -44,3 +48,17 @@ def test_everything_else_is_refused_in_one_line(target: str) -> None:
 
 def test_a_named_plugin_is_allowed() -> None:
     assert targets.resolve("fractions.Fraction", plugins=["fractions"]).__name__ == "Fraction"
+
+
+def test_plugins_are_imported_for_what_they_register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "registering.py").write_text("import sys\nsys.modules['registered'] = sys\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "registered", raising=False)
+    targets.import_plugins(["registering"])
+    assert "registered" in sys.modules
+
+
+@pytest.mark.parametrize("plugin", ["nowhere", "", ".here"])
+def test_a_plugin_that_is_not_there_is_named(plugin: str) -> None:
+    with pytest.raises(ValueError, match=rf"`plugins`: '{re.escape(plugin)}' cannot be imported"):
+        targets.import_plugins([plugin])

@@ -34,5 +34,18 @@ def resolve(target: str, plugins: Sequence[str] = ()) -> Any:
     return found
 
 
+def import_plugins(plugins: Sequence[str]) -> None:
+    """Imports the packages that the user allows, for what they register, such as kernel functions.
+
+    Raises:
+        ValueError: if there is no such package, or it cannot be imported.
+    """
+    for plugin in plugins:
+        try:
+            importlib.import_module(plugin)
+        except (ImportError, ValueError, TypeError) as error:
+            raise ValueError(f"`plugins`: {plugin!r} cannot be imported: {error}.") from error
+
+
 def _lies_in(target: str, packages: Sequence[str]) -> bool:
     return any(target.startswith(f"{package}.") for package in packages)

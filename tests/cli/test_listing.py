@@ -13,6 +13,10 @@ def test_every_config_has_its_line(convrepro: Command) -> None:
             assert f"  {name} " in out
 
 
+def test_a_group_may_be_named_as_in_an_override(convrepro: Command) -> None:
+    assert convrepro("list", "conv") == convrepro("list", "operators")
+
+
 def test_one_kind_alone(convrepro: Command) -> None:
     _, out, _ = convrepro("list", "operators")
     assert "dk_first" in out

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Command
 
-from convrepro.cli import listing
+from convrepro.cli import listing, run
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["data", "list"], ["run", "--help"]])
@@ -57,7 +57,8 @@ def test_an_interrupt_is_130_and_says_what_goes_on(convrepro: Command, monkeypat
     def interrupt(arguments: object) -> int:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(run, "command", interrupt)
     monkeypatch.setattr(listing, "command", interrupt)
-    code, _, err = convrepro("list")
-    assert code == 130
-    assert "the same command goes on after the last finished epoch" in err
+    code, _, err = convrepro("run", "quickstart")
+    assert (code, err) == (130, "convrepro: interrupted; the same command goes on after the last finished epoch\n")
+    assert convrepro("list") == (130, "", "convrepro: interrupted\n")

@@ -50,6 +50,18 @@ def test_a_run_by_the_script_and_the_command_is_one_run(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["results"]
 
 
+def test_a_count_says_what_it_counted_and_what_its_operators_save(tmp_path: Path) -> None:
+    code, out, err = _run(tmp_path, "model=cnn4", "conv=acl", "dataset=digits", "protocol=count")
+    assert (code, err) == (0, "")
+    assert "75,264 parameters, 3,136,000 multiply-accumulates, compact_factor 0.3507" in out
+
+
+def test_a_plugin_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    code, _, err = _run(tmp_path, *TINY, "plugins=[nowhere]")
+    assert code == 2
+    assert err == "convrepro: `plugins`: 'nowhere' cannot be imported: No module named 'nowhere'.\n"
+
+
 @pytest.mark.parametrize("launcher", [(), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")])
 def test_a_sweep_is_every_combination(tmp_path: Path, launcher: tuple[str, ...]) -> None:
     code, _, err = _run(tmp_path, "-m", *TINY, *launcher, "conv=standard,dk", "seed=range(2)")

@@ -1,6 +1,5 @@
 """Against Eqs. (13) and (14) written out with both of their projections, and against the plain convolution."""
 
-import doctest
 import math
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from convrepro.conv import AdaptiveAttentionConv2d, adaptive_attention
+from convrepro.conv import AdaptiveAttentionConv2d
 from convrepro.conv.adaptive_attention import attend
 from convrepro.conv.plain import NotFoldable
 
@@ -122,25 +121,9 @@ def _means_of_5(x_NCH: torch.Tensor) -> torch.Tensor:
     return nn.functional.avg_pool1d(x_NCH, 5, stride=1, padding=2, count_include_pad=False)
 
 
-def test_one_image_needs_no_batch_axis_and_others_do_not_matter() -> None:
-    conv = _conv(3, 4, 3, padding=1)
-    x_NCHW = _image(2, 3, 6, 6)
-    torch.testing.assert_close(conv(x_NCHW[1]), conv(x_NCHW)[1])
-
-
 def test_it_cannot_be_folded() -> None:
     with pytest.raises(NotFoldable, match="weights that the image itself decides"):
         _conv(3, 4, 3).to_conv2d()
-
-
-def test_gradients() -> None:
-    conv = _conv(2, 2, 2, envelope_size=3)
-    names = list(dict(conv.named_parameters()))
-
-    def response(x_NCHW: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(conv, dict(zip(names, values, strict=True)), (x_NCHW,))
-
-    assert torch.autograd.gradcheck(response, (_image(1, 2, 3, 3).requires_grad_(), *conv.parameters()))
 
 
 def test_number_of_parameters() -> None:
@@ -154,17 +137,3 @@ def test_it_starts_as_a_pointwise_convolution() -> None:
     torch.manual_seed(0)
     w_n = AdaptiveAttentionConv2d(4096, 1, 1).neighbour_weight
     assert w_n.square().mean().item() * 2048 == pytest.approx(1, abs=5 * math.sqrt(2 / 4096))
-
-
-def test_envelope_size_without_a_centre() -> None:
-    with pytest.raises(ValueError, match="`envelope_size` must be odd and at least 1, got 4"):
-        AdaptiveAttentionConv2d(3, 4, 3, envelope_size=4)
-
-
-def test_printed_form_has_the_size_of_the_neighbourhood() -> None:
-    assert repr(AdaptiveAttentionConv2d(3, 4, 3)).endswith("stride=(1, 1), envelope_size=9)")
-
-
-def test_docstring_example() -> None:
-    failed, attempted = doctest.testmod(adaptive_attention)
-    assert (failed, attempted) == (0, 3)

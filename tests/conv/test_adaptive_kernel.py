@@ -1,6 +1,5 @@
 """Against the paper's equations, written out, its Theorem 3.1, and plain convolutions."""
 
-import doctest
 import math
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from convrepro.conv import AdaptiveConv2d, adaptive_kernel, clip_after_step
+from convrepro.conv import AdaptiveConv2d, clip_after_step
 
 
 def _conv(*args: Any, **kwargs: Any) -> AdaptiveConv2d:
@@ -161,17 +160,6 @@ def test_unnormalised_the_variance_rises_with_the_aperture() -> None:
     assert ratios[-1] == pytest.approx(1.0, abs=1e-4)
 
 
-def test_gradients() -> None:
-    conv = _conv(4, 2, 3, groups=2, stride=2, padding=1)
-    names = list(dict(conv.named_parameters()))
-    assert names == ["weight", "bias", "sigma"]
-
-    def response(x_NCHW: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(conv, dict(zip(names, values, strict=True)), (x_NCHW,))
-
-    assert torch.autograd.gradcheck(response, (_image(1, 4, 4, 4).requires_grad_(), *conv.parameters()))
-
-
 def test_gradient_of_sigma_is_that_of_the_paper_without_the_scale() -> None:
     """Eq. (12), with s = 1: dU/dsigma = d^2 / sigma^3 exp(-d^2 / (2 sigma^2)); it is printed with 2 sigma^3."""
     conv = _conv(1, 1, 3, sigma_init=0.4, normalized=False)
@@ -199,21 +187,6 @@ def test_apertures_start_spaced_evenly(own: dict[str, Any], expected: list[float
     assert _conv(3, 5, 3, **own).sigma.tolist() == pytest.approx(expected)
 
 
-def test_reset_draws_the_weights_and_restores_the_apertures() -> None:
-    conv = _conv(3, 5, 3)
-    before = conv.weight.clone()
-    nn.init.ones_(conv.sigma)
-    conv.reset_parameters()
-    assert conv.sigma.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
-    assert not torch.equal(conv.weight, before)
-
-
-def test_a_layer_made_on_the_meta_device_is_whole_after_a_reset() -> None:
-    conv = AdaptiveConv2d(2, 3, 5, device="meta").to_empty(device="cpu")
-    conv.reset_parameters()
-    torch.testing.assert_close(conv.envelope(), AdaptiveConv2d(2, 3, 5).envelope(), rtol=0, atol=0)
-
-
 def test_the_grid_stays_exact_when_a_network_is_turned_to_float64() -> None:
     conv, double = AdaptiveConv2d(2, 3, (7, 4)).double(), _conv(2, 3, (7, 4))
     double.load_state_dict(conv.state_dict())
@@ -235,37 +208,6 @@ def test_clipping(own: dict[str, Any], bounds: dict[str, float], expected: tuple
         conv.sigma.copy_(torch.tensor([-1.0, 0.01, 1.0, 100.0]))
     conv.clip_sigma_(**bounds)
     assert conv.sigma.tolist() == pytest.approx([expected[0], expected[0], 1.0, expected[1]])
-
-
-GEOMETRIES: list[dict[str, Any]] = [
-    {},
-    {"stride": 2, "padding": 1},
-    {"stride": (1, 2), "padding": (2, 1), "dilation": (2, 1)},
-    {"padding": "same", "dilation": 2, "groups": 2},
-    {"padding": "valid", "bias": False},
-]
-
-
-@pytest.mark.parametrize("padding_mode", ["zeros", "reflect", "replicate", "circular"])
-@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
-def test_to_conv2d_is_the_same_function(geometry: dict[str, Any], padding_mode: str) -> None:
-    conv = _conv(4, 6, (3, 2), padding_mode=padding_mode, **geometry)
-    x_NCHW = _image(2, 4, 7, 8)
-    torch.testing.assert_close(conv.to_conv2d()(x_NCHW), conv(x_NCHW), rtol=0, atol=1e-10)
-
-
-def test_to_conv2d_copies() -> None:
-    conv = _conv(1, 1, 1)
-    plain = conv.to_conv2d()
-    before = plain.weight.clone()
-    nn.init.zeros_(conv.weight)
-    assert type(plain) is nn.Conv2d
-    assert torch.equal(plain.weight, before)
-
-
-def test_one_image_needs_no_batch_axis() -> None:
-    conv = _conv(3, 4, 3, padding=1, padding_mode="reflect")
-    torch.testing.assert_close(conv(_image(3, 6, 6)), conv(_image(3, 6, 6).unsqueeze(0))[0])
 
 
 def test_one_parameter_more_per_filter() -> None:
@@ -308,17 +250,7 @@ def test_sigma_init_out_of_range(sigma_init: Any) -> None:
         AdaptiveConv2d(3, 4, 3, sigma_init=sigma_init)
 
 
-def test_geometry_that_conv2d_refuses() -> None:
-    with pytest.raises(ValueError, match="padding='same' is not supported for strided convolutions"):
-        AdaptiveConv2d(3, 4, 3, stride=2, padding="same")
-
-
 def test_printed_form() -> None:
     assert repr(AdaptiveConv2d(3, 4, 3, sigma_init=0.2)) == (
         "AdaptiveConv2d(3, 4, kernel_size=(3, 3), stride=(1, 1), sigma_init=(0.2, 0.2), normalized=True)"
     )
-
-
-def test_docstring_example() -> None:
-    failed, attempted = doctest.testmod(adaptive_kernel)
-    assert (failed, attempted) == (0, 3)

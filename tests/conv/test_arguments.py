@@ -54,7 +54,7 @@ def test_key_missing() -> None:
         (_Doubled, "groups", 1.0, "int"),
         (_sized, "exact", 1, "bool"),
         (_sized, "name", None, "str"),
-        (_sized, "size", 3, r"tuple\[int, int\] \| None"),
+        (_sized, "size", 3, r"tuple\[int, int\] or null"),
     ],
 )
 def test_type_wrong(target: Any, key: str, value: Any, expected: str) -> None:

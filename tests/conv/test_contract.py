@@ -1,6 +1,8 @@
 """What every operator of ``configs/conv`` must do to take the place of ``nn.Conv2d``, in any network."""
 
 import copy
+import doctest
+import sys
 from typing import Any
 
 import pytest
@@ -100,14 +102,13 @@ def test_deepcopy(conv: ConvFactory) -> None:
     assert torch.equal(twin(_images()), before)
 
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Using padding='same' with even kernel lengths"
-)  # torch's, of Conv2d too
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")  # by Conv2d too
 
 # -- drop-in for nn.Conv2d ------------------------------------------------------------------------------------------
 
 GEOMETRIES: list[dict[str, Any]] = [
     {},
+    {"stride": 2},
     {"stride": 2, "padding": 1},
     {"stride": (1, 2), "padding": (2, 1)},
     {"padding": "same"},
@@ -115,6 +116,7 @@ GEOMETRIES: list[dict[str, Any]] = [
     {"dilation": 2, "padding": 2},
     {"padding": "same", "dilation": (1, 2)},
     {"groups": 2},
+    {"stride": 2, "padding_mode": "reflect"},
     {"padding": 1, "padding_mode": "reflect"},
     {"padding": 1, "padding_mode": "replicate", "stride": 2},
     {"padding": 1, "padding_mode": "circular"},
@@ -122,11 +124,27 @@ GEOMETRIES: list[dict[str, Any]] = [
 KERNEL_SIZES = [1, 2, 3, (3, 1)]
 
 
+def _own_arguments(name: str) -> dict[str, Any]:
+    return {key: value for key, value in config_files.load("conv", name).items() if key not in NOT_ARGUMENTS}
+
+
+def _class(name: str) -> type[nn.Module]:
+    operator_class: type[nn.Module] = resolve(config_files.load("conv", name)["_target_"])
+    return operator_class
+
+
 def _operator(name: str, *args: Any, **kwargs: Any) -> nn.Module:
-    config = config_files.load("conv", name)
-    own = {key: value for key, value in config.items() if key not in NOT_ARGUMENTS}
     torch.manual_seed(0)
-    operator: nn.Module = resolve(config["_target_"])(*args, **kwargs, **own)
+    return _class(name)(*args, **{**_own_arguments(name), **kwargs})
+
+
+@torch.no_grad()
+def _moved(operator: nn.Module) -> nn.Module:
+    """No number that it learns or tracks is where it started; those that start at 0 would hide what they do."""
+    generator = torch.Generator().manual_seed(3)
+    for values in operator.state_dict().values():
+        if values.is_floating_point():
+            values += 0.02 + 0.1 * torch.rand(values.shape, generator=generator)
     return operator
 
 
@@ -148,7 +166,7 @@ def _over_images(y: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", CONVS)
 def test_arguments_and_defaults_are_those_of_conv2d(name: str) -> None:
-    ours, plain = parameters(resolve(config_files.load("conv", name)["_target_"])), parameters(nn.Conv2d)
+    ours, plain = parameters(_class(name)), parameters(nn.Conv2d)
     differing = {key for key in plain if ours[key].default != plain[key].default}
     assert differing <= ({"bias"} if name.startswith("dk") else set())  # the paper's operator has no bias
     own = [ours[key] for key in ours.keys() - plain.keys()]
@@ -159,7 +177,7 @@ def test_arguments_and_defaults_are_those_of_conv2d(name: str) -> None:
 @pytest.mark.parametrize("kernel_size", KERNEL_SIZES, ids=str)
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_it_takes_the_place_of_conv2d(name: str, kernel_size: Any, geometry: dict[str, Any]) -> None:
-    operator = _operator_or_skip(name, kernel_size, geometry).eval()
+    operator = _moved(_operator_or_skip(name, kernel_size, geometry)).eval()
     x_BCHW = _images()
     expected = nn.Conv2d(4, 6, kernel_size, **geometry)(x_BCHW)
     y_BOHW = operator(x_BCHW)
@@ -173,7 +191,7 @@ def test_it_takes_the_place_of_conv2d(name: str, kernel_size: Any, geometry: dic
 @pytest.mark.parametrize("kernel_size", KERNEL_SIZES, ids=str)
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 def test_folded_it_is_the_same_function(name: str, kernel_size: Any, geometry: dict[str, Any]) -> None:
-    operator = _operator_or_skip(name, kernel_size, geometry, dtype=torch.float64).eval()
+    operator = _moved(_operator_or_skip(name, kernel_size, geometry, dtype=torch.float64)).eval()
     if type(operator) is nn.Conv2d:
         pytest.skip("is the plain convolution")
     try:
@@ -203,7 +221,7 @@ def test_positional_arguments_mean_what_they_mean_in_conv2d(name: str) -> None:
 
 @pytest.mark.parametrize("name", CONVS)
 def test_gradients_are_those_of_the_function(name: str) -> None:
-    operator = _operator(name, 2, 2, 3, padding=1, dtype=torch.float64).eval()
+    operator = _moved(_operator(name, 2, 2, 3, padding=1, dtype=torch.float64)).eval()
     names = list(dict(operator.named_parameters()))
     x_BCHW = torch.randn(1, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
 
@@ -213,17 +231,54 @@ def test_gradients_are_those_of_the_function(name: str) -> None:
     assert torch.autograd.gradcheck(response, (x_BCHW.requires_grad_(), *operator.parameters()))
 
 
+@pytest.mark.parametrize("has_memory", [True, False])
 @pytest.mark.parametrize("name", CONVS)
-def test_resetting_draws_every_parameter_again(name: str) -> None:
-    operator = _operator(name, 4, 6, 3)
-    before = {key: value.clone() for key, value in operator.state_dict().items()}
-    with torch.no_grad():
-        for parameter in operator.parameters():
-            parameter.fill_(7.0)
+def test_resetting_is_starting_anew_with_the_same_draws(name: str, has_memory: bool) -> None:
+    start = _operator(name, 4, 6, 3).eval()
+    if has_memory:
+        operator = _moved(_operator(name, 4, 6, 3))
+    else:
+        operator = _operator(name, 4, 6, 3, device="meta").to_empty(device="cpu")
+    torch.manual_seed(0)
     operator.reset_parameters()  # type: ignore[operator]
-    for key, parameter in operator.named_parameters():
-        assert not (parameter == 7.0).any(), key
-    assert operator.state_dict().keys() == before.keys()
+    torch.testing.assert_close(operator.state_dict(), start.state_dict(), rtol=0.0, atol=0.0)
+    assert torch.equal(operator.eval()(_images()), start(_images()))
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_printed_form_has_every_argument_of_its_own_that_is_in_use(name: str) -> None:
+    shown = repr(_operator(name, 4, 6, 3))
+    for key, value in _own_arguments(name).items():
+        assert (f", {key}=" in shown) or value in (None, False), key
+
+
+@pytest.mark.parametrize("name", CONVS)
+def test_geometry_that_conv2d_refuses(name: str) -> None:
+    with pytest.raises(ValueError, match="padding='same' is not supported for strided convolutions"):
+        _operator(name, 4, 6, 3, stride=2, padding="same")
+
+
+@pytest.mark.parametrize("envelope_size", [4, 0, -1])
+@pytest.mark.parametrize("name", [name for name in CONVS if "envelope_size" in _own_arguments(name)])
+def test_envelope_size_without_a_centre(name: str, envelope_size: int) -> None:
+    with pytest.raises(ValueError, match=rf"`envelope_size` must be odd and at least 1, got {envelope_size}\."):
+        _operator(name, 4, 6, 3, envelope_size=envelope_size)
+
+
+@pytest.mark.parametrize("module", sorted({_class(name).__module__ for name in CONVS} - {nn.Conv2d.__module__}))
+def test_docstring_example(module: str) -> None:
+    failed, attempted = doctest.testmod(sys.modules[module])
+    assert failed == 0 < attempted
+
+
+@pytest.mark.parametrize("assign", [False, True])
+@pytest.mark.parametrize("name", CONVS)
+def test_a_layer_made_without_memory_is_whole_once_its_state_is_loaded(name: str, assign: bool) -> None:
+    ours, empty = _operator(name, 4, 6, 3).eval(), _operator(name, 4, 6, 3, device="meta").eval()
+    if not assign:
+        empty = empty.to_empty(device="cpu")
+    empty.load_state_dict(ours.state_dict(), assign=assign)
+    assert torch.equal(empty(_images()), ours(_images()))
 
 
 # -- in networks ----------------------------------------------------------------------------------------------------

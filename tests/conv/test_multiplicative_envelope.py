@@ -1,6 +1,5 @@
 """Against Eq. (10) written out, and against the plain convolution."""
 
-import doctest
 import math
 from typing import Any
 
@@ -9,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convrepro.conv import MultiplicativeEnvelopeConv2d, multiplicative_envelope
-from convrepro.conv.multiplicative_envelope import gaussian_envelopes
+from convrepro.conv import MultiplicativeEnvelopeConv2d
 
 
 def _conv(*args: Any, **kwargs: Any) -> MultiplicativeEnvelopeConv2d:
@@ -63,20 +61,6 @@ def test_a_wide_envelope_is_conv2d() -> None:
     torch.testing.assert_close(conv(x_NCHW), plain(x_NCHW))
 
 
-@pytest.mark.parametrize("kernel_size", [(3, 3), (2, 2), (1, 5)])
-def test_envelopes_keep_the_norm_of_ones(kernel_size: tuple[int, int]) -> None:
-    variance_C = torch.tensor([0.0, 1e-3, 0.3, 2.0, 50.0], dtype=torch.float64)
-    norms_C = gaussian_envelopes(variance_C, kernel_size).flatten(1).norm(dim=1)
-    torch.testing.assert_close(norms_C, torch.full_like(variance_C, math.sqrt(math.prod(kernel_size))))
-
-
-def test_the_narrowest_envelope_leaves_what_is_nearest_to_the_centre() -> None:
-    nothing = torch.zeros(1, dtype=torch.float64)
-    odd, even = gaussian_envelopes(nothing, (3, 3))[0], gaussian_envelopes(nothing, (4, 4))[0]
-    assert odd.nonzero().tolist() == [[1, 1]]
-    assert even.nonzero().tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
-
-
 @pytest.mark.parametrize("raw", [-200.0, 200.0])
 def test_extreme_sigma_has_finite_gradients(raw: float) -> None:
     conv = MultiplicativeEnvelopeConv2d(2, 3, 3)
@@ -93,43 +77,7 @@ def test_it_starts_at_variance_softplus_of_0() -> None:
     assert (envelope_kk[0, 0] / envelope_kk[1, 1]).item() == pytest.approx(edge**2, rel=1e-12)
 
 
-@pytest.mark.parametrize("padding_mode", ["zeros", "reflect", "replicate", "circular"])
-@pytest.mark.parametrize(
-    "geometry",
-    [
-        {"kernel_size": 1, "stride": 2},
-        {"kernel_size": 3, "padding": "same", "dilation": 2, "groups": 2, "bias": False},
-        {"kernel_size": (3, 2), "stride": (1, 2), "padding": (2, 1), "dilation": (2, 1)},
-    ],
-    ids=str,
-)
-def test_to_conv2d_is_the_same_function(geometry: dict[str, Any], padding_mode: str) -> None:
-    conv = _conv(4, 6, padding_mode=padding_mode, **geometry)
-    x_NCHW = _image(2, 4, 7, 8)
-    torch.testing.assert_close(conv.to_conv2d()(x_NCHW), conv(x_NCHW))
-
-
-def test_gradients() -> None:
-    conv = _conv(2, 2, (3, 2))
-    names = list(dict(conv.named_parameters()))
-
-    def response(x_NCHW: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(conv, dict(zip(names, values, strict=True)), (x_NCHW,))
-
-    assert torch.autograd.gradcheck(response, (_image(1, 2, 4, 4).requires_grad_(), *conv.parameters()))
-
-
 def test_number_of_parameters() -> None:
     """C more than the convolution."""
     sizes = {name: parameter.numel() for name, parameter in MultiplicativeEnvelopeConv2d(3, 16, 3).named_parameters()}
     assert sizes == {"weight": 432, "bias": 16, "sigma_raw": 3}
-
-
-def test_geometry_that_conv2d_refuses() -> None:
-    with pytest.raises(ValueError, match="padding='same' is not supported for strided convolutions"):
-        MultiplicativeEnvelopeConv2d(3, 4, 3, stride=2, padding="same")
-
-
-def test_docstring_example() -> None:
-    failed, attempted = doctest.testmod(multiplicative_envelope)
-    assert (failed, attempted) == (0, 3)

@@ -74,3 +74,11 @@ def test_a_network_without_apertures_is_left_alone() -> None:
     network[0].weight.grad = torch.ones_like(before)
     optimizer.step()
     torch.testing.assert_close(network[0].weight, before - 1)
+
+
+@pytest.mark.parametrize("clip_range", [(3.0, 1.0), (-3.0, 1.0), (0.0, 1.0), (1.0,), (1.0, 2.0, 3.0)])
+def test_a_range_that_is_none_is_refused(clip_range: tuple[float, ...]) -> None:
+    conv = AdaptiveConv2d(1, 2, 3)
+    optimizer = torch.optim.SGD(conv.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=r"`clip_range` must be two rising positive numbers, got \("):
+        clip_after_step(optimizer, conv, clip_range)

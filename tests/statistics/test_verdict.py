@@ -184,6 +184,12 @@ def test_a_factor_must_round_to_the_printed_one(factor: float, word: str) -> Non
     assert found.word == word
 
 
+def test_binary_rounding_does_not_break_a_tie() -> None:
+    """In binary, 0.0002 - 0.00015 exceeds 0.00005 by 2e-20."""
+    found = judge_exact(Summary(n=1, mean=0.00015), 0.0002, half_unit=0.00005, given=Circumstances(num_seeds=1))
+    assert found.word == "reproduced"
+
+
 @pytest.mark.parametrize(
     ("ours", "printed", "half_unit", "reason"),
     [

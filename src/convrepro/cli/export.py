@@ -31,7 +31,11 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--output", metavar="FILE", type=Path, help="default: in the run's folder, named by selection")
     parser.add_argument(
-        "--plugin", metavar="PACKAGE", action="append", default=[], help="where the operator comes from"
+        "--plugin",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help="your own package that the run's operator is from",
     )
     choices.add_results(parser)
     parser.set_defaults(command=command)
@@ -45,6 +49,8 @@ def command(arguments: argparse.Namespace) -> int:
     selection = arguments.selection or next((rule for rule in _SELECTIONS if rule in record.selected), "last")
     folder = workspace.run_dir(results_dir, record.run_id, record.seed)
     path = arguments.output or folder / "export" / f"{selection}.{arguments.format}"
+    if path.suffix != f".{arguments.format}" or path.is_dir():
+        raise ValueError(f"`--output` must be a file that ends in .{arguments.format}, got {path}.")
 
     from convrepro.protocols.export import NoWeights, check_packages, export, read_weights
 
@@ -67,6 +73,10 @@ def command(arguments: argparse.Namespace) -> int:
         f"largest difference to the network as trained: {exported.largest_difference:.1e}, "
         f"of logits up to {exported.largest_logit:.1f} (random images)"
     )
+    if exported.left_as_they_are:
+        print(f"weights depend on the image, so not folded: {', '.join(exported.left_as_they_are)}")
+    print(f"input: images {exported.input_size}, float32, in [0, 1], then normalised by the mean and std in the file")
+    print(f"output: logits {exported.output_size}")
     print(f"written: {exported.path} ({exported.path.stat().st_size:,} bytes)")
     return 0
 

@@ -7,6 +7,7 @@ from convrepro import config_files
 
 _KINDS = {"tables": "table", "datasets": "dataset", "models": "model", "operators": "conv", "recipes": "recipe",
           "protocols": "protocol"}  # fmt: skip
+_PLURALS = {group: kind for kind, group in _KINDS.items()}
 
 
 def add_to(commands: Any) -> None:
@@ -16,9 +17,12 @@ def add_to(commands: Any) -> None:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    for kind in arguments.kinds:
+    asked = [
+        _PLURALS.get(kind, kind) for kind in arguments.kinds
+    ]  # `conv`, as one writes it in conv=dk, means operators
+    for kind in asked:
         config_files.check_name(kind, _KINDS, kind="kind")
-    for kind in arguments.kinds or _KINDS:
+    for kind in asked or _KINDS:
         group = _KINDS[kind]
         names = config_files.names(group)
         width = max(map(len, names), default=0)

@@ -12,6 +12,8 @@ from convrepro.cli.errors import one_line
 
 _COMMANDS = (listing, plan, run, tables, status, compare, train, data, export, benchmark)
 
+_RESUMED = (["run"], ["train"])
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
@@ -28,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsed = parser().parse_args(arguments)
         return int(parsed.command(parsed))
     except KeyboardInterrupt:
-        print("convrepro: interrupted; the same command goes on after the last finished epoch", file=sys.stderr)
+        goes_on = "; the same command goes on after the last finished epoch" if arguments[:1] in _RESUMED else ""
+        print(f"convrepro: interrupted{goes_on}", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         if debug:

@@ -30,7 +30,9 @@ Runs one seed of one cell; with -m, every combination of comma-separated values.
   convrepro train -m hydra/launcher=joblib conv=standard,dk 'seed=range(5)'
   convrepro train model=cnn4 --cfg job        shows the composed config and runs nothing
 
-Groups: {groups}. `convrepro list` shows the choices. A run that has a record is not run again.
+Groups: {groups}.
+The files in configs/GROUP are the choices; `convrepro list` has a line on most. A run that has a record is not run
+again.
 """
 
 
@@ -95,8 +97,10 @@ def _job(composed: "DictConfig") -> None:
 def _summary(record: "Record") -> str:
     if record.status == "diverged":
         return f"diverged, {record.reason}"
-    if not record.selected:
-        return f"{record.num_parameters:,} parameters, {record.num_macs:,} multiply-accumulates"
+    if not record.epochs:  # a count
+        counts = [f"{record.num_parameters:,} parameters", f"{record.num_macs:,} multiply-accumulates"]
+        facts = [f"{name} {value:.4f}" for name, value in record.selected.get("last", {}).items()]
+        return ", ".join([*counts, *facts])
     rules = (
         f"{rule} {record.metric('test_error', rule):.2f} % (epoch {record.selected[rule]['epoch']:.0f})"
         for rule in SELECTION_RULES

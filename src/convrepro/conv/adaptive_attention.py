@@ -66,7 +66,8 @@ class AdaptiveAttentionConv2d(nn.Conv2d):
         sum to 1; a zero would take part with the weight :math:`e^0`. With other modes the pixels by which the image
         is continued take part. The average has the size of the image; the convolution then continues it by
         ``padding``. ``dilation`` is that of the convolution only.
-        Scores more than 78 below the image's largest count as 78 below in float32, see ``attend``.
+        Scores more than 78 below the image's largest count as 78 below in float32, see ``attend``. In float16 that
+        floor lies 8.7 below it, within the range of ordinary scores: use float32 or bfloat16.
         ``neighbour_weight`` starts as N(0, 2 / C) and ``weight`` as N(0, 2 / (k^2 I)) (He et al. 2015): the first
         is a 1x1 convolution to one channel, and starts as the plain convolutions of the project do; the paper's
         "standard protocol" (Sec. 3) names no rule.
@@ -84,13 +85,16 @@ class AdaptiveAttentionConv2d(nn.Conv2d):
         super().__init__(*args, **kwargs)
         self.envelope_size = envelope_size
         self.neighbour_weight = nn.Parameter(self.weight.new_empty(self.in_channels))
-        self.reset_parameters()
+        self._reset_neighbour_weight()
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
         if "neighbour_weight" in self._parameters:  # nn.Conv2d resets before there is one
-            nn.init.normal_(self.neighbour_weight, std=math.sqrt(2 / self.in_channels))
+            self._reset_neighbour_weight()
+
+    def _reset_neighbour_weight(self) -> None:
+        nn.init.normal_(self.neighbour_weight, std=math.sqrt(2 / self.in_channels))
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         scores_N1HW = F.conv2d(x_NCHW, self.neighbour_weight[None, :, None, None])

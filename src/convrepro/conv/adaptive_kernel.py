@@ -7,27 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from convrepro.conv.gaussian_envelope import gaussian_envelopes, squared_distances
 from convrepro.conv.plain import conv2d_like
 
-# Shapes: N batch, C input channels, O output channels, I = C / groups, H W image, K = kh kw kernel positions.
-
-
-def gaussian_envelopes(distance2_K: torch.Tensor, sigma_O: torch.Tensor, *, normalized: bool) -> torch.Tensor:
-    r"""Envelopes of all filters, Eq. (11) with the scale of Eq. (21): ``(O, K)``.
-
-    :math:`U_{ok} = s_o \exp(-d_k^2 / (2 \sigma_o^2))`, where :math:`s_o` makes the mean of :math:`U_{ok}^2` over the
-    positions 1, or is 1 without the normalisation.
-
-    Args:
-        distance2_K: squared distances from the centre, in the square of sigma's unit.
-        sigma_O: apertures, positive.
-        normalized: whether to scale.
-    """
-    exponent_OK = -distance2_K / sigma_O.square().unsqueeze(1)  # of the squared envelope
-    if normalized:
-        # Squares that sum to 1 are a softmax. It subtracts the smallest distance, so that no envelope is 0 / 0.
-        return math.sqrt(len(distance2_K)) * torch.exp(0.5 * torch.log_softmax(exponent_OK, dim=1))
-    return torch.exp(0.5 * exponent_OK)
+# Shapes: N batch, C input channels, O output channels, I = C / groups, H W image, K = kh kw positions.
 
 
 class AdaptiveConv2d(nn.Conv2d):
@@ -60,7 +43,8 @@ class AdaptiveConv2d(nn.Conv2d):
         Sec. 3.2 has the grid k/n for k = 1 .. n and the centre 0.5 n, which lie in different units; the grid here is
         x/(n - 1) for x = 0 .. n - 1 and the centre 0.5, as in the authors' code, which adds 1e-8 to the
         :math:`2 \sigma^2`; the paper and this class do not.
-        Each axis of a kernel that is not square has a grid from 0 to 1 of its own; a side of 1 is its centre.
+        Each axis of a kernel that is not square has a grid from 0 to 1 of its own; a side of 1 is its centre. A 1x1
+        layer is therefore ``nn.Conv2d``: its :math:`\sigma` has no effect and the gradient 0.
         Eq. (21) as printed makes :math:`|U|^2` 1; Theorem 3.1 and the text below Eq. (20) want :math:`n^2`.
         The envelope, repeated over the input channels, has the norm :math:`\sqrt{I n^2}`, which is that of each alone.
         The paper names no initialisation of W; it is He-uniform, within :math:`\sqrt{6 / (I n^2)}` of 0, as in the
@@ -91,13 +75,13 @@ class AdaptiveConv2d(nn.Conv2d):
         # Whole numbers stay exact when a network is turned to float64; so sigma is taken in their unit.
         self._units_per_side = 2 * math.lcm(*(max(side - 1, 1) for side in self.kernel_size))
         self.register_buffer("_distance2", self.weight.new_empty(math.prod(self.kernel_size)), persistent=False)
-        self.register_load_state_dict_post_hook(AdaptiveConv2d._fill_distances)
+        self.register_load_state_dict_post_hook(AdaptiveConv2d._fill_distances)  # type: ignore[no-untyped-call]
         self._reset_envelope()
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.kaiming_uniform_(self.weight, mode="fan_in", nonlinearity="relu")
-        if "sigma" in self._parameters:  # not yet when nn.Conv2d initialises itself
+        if "sigma" in self._parameters:  # nn.Conv2d resets before there is one
             self._reset_envelope()
 
     @torch.no_grad()
@@ -107,15 +91,13 @@ class AdaptiveConv2d(nn.Conv2d):
 
     def _fill_distances(self, *_: Any) -> None:
         """Squared distances from the centre, which no state dict has."""
-        rows_h, columns_w = (
-            torch.arange(1 - side, side, 2) * (self._units_per_side // (2 * max(side - 1, 1)))
-            for side in self.kernel_size
-        )
-        self._distance2 = (rows_h.square().unsqueeze(1) + columns_w.square()).flatten().to(self.sigma)
+        steps = [self._units_per_side // (2 * max(side - 1, 1)) for side in self.kernel_size]
+        self._distance2 = squared_distances(self.kernel_size, steps).to(self.sigma)
 
     def envelope(self) -> torch.Tensor:
         """The envelope of each filter, the same for all its input channels: ``(O, kh, kw)``."""
-        envelope_OK = gaussian_envelopes(self._distance2, self._units_per_side * self.sigma, normalized=self.normalized)
+        variance_O = (self._units_per_side * self.sigma).square()
+        envelope_OK = gaussian_envelopes(self._distance2, variance_O, normalized=self.normalized)
         return envelope_OK.reshape(-1, *self.kernel_size)
 
     def effective_weight(self) -> torch.Tensor:

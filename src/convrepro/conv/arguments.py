@@ -82,4 +82,10 @@ def _fits(value: Any, hint: Any) -> bool:
 def _spelled(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(repr(option) for option in get_args(hint))
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(map(_spelled, get_args(hint)))
+    if hint is NoneType:
+        return "null"
+    if get_origin(hint) in (list, Sequence):
+        return f"list of {_spelled(get_args(hint)[0])}"
     return hint.__name__ if inspect.isclass(hint) and not get_args(hint) else str(hint)

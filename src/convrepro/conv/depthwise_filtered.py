@@ -58,14 +58,17 @@ class DepthwiseFilteredConv2d(nn.Conv2d):
         self.envelope_size = envelope_size
         self.row_weight = nn.Parameter(self.weight.new_empty(self.in_channels, envelope_size))
         self.column_weight = nn.Parameter(self.weight.new_empty(self.in_channels, envelope_size))
-        self.reset_parameters()
+        self._reset_taps()
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
         if "column_weight" in self._parameters:  # nn.Conv2d resets before there is one
-            nn.init.kaiming_normal_(self.row_weight, mode="fan_in", nonlinearity="linear")
-            nn.init.kaiming_normal_(self.column_weight, mode="fan_in", nonlinearity="linear")
+            self._reset_taps()
+
+    def _reset_taps(self) -> None:
+        nn.init.kaiming_normal_(self.row_weight, mode="fan_in", nonlinearity="linear")
+        nn.init.kaiming_normal_(self.column_weight, mode="fan_in", nonlinearity="linear")
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         stride = filtered_input.reading_stride(self)

@@ -100,9 +100,8 @@ class DisentangledConv2d(nn.Conv2d):
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
-        sigma_raw = getattr(self, "sigma_raw", None)  # nn.Conv2d resets before there is one
-        if sigma_raw is not None:
-            nn.init.zeros_(sigma_raw)
+        if "sigma_raw" in self._parameters:  # nn.Conv2d resets before there is one
+            nn.init.zeros_(cast(nn.Parameter, self.sigma_raw))
 
     def sigma(self) -> torch.Tensor:
         r""":math:`\sigma` of each smoothed channel, in pixels: ``(C,)``, or ``(O,)`` with "conv_env"."""

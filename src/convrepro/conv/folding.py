@@ -29,13 +29,13 @@ def fold(model: nn.Module) -> nn.Module:
     Operators whose weights depend on the image (``NotFoldable``) stay what they are. Hooks on operators do not go
     into the copy. ``model`` itself is left as it is, and shares no weights with the copy.
     """
-    return _folded(copy.deepcopy(model).eval(), {})
+    return _folded(copy.deepcopy(model), {}).eval()
 
 
 def _folded(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
     """The module, or what takes its place; ``done`` has what took the place of those that were met before."""
     if module not in done:
-        done[module] = _replacement(module, done).eval()
+        done[module] = _replacement(module, done)
     return done[module]
 
 

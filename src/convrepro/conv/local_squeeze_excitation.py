@@ -92,8 +92,7 @@ class LocalSqueezeExcitationConv2d(nn.Conv2d):
         super().__init__(*args, **kwargs)
         check_centre(self)
         self.envelope_size = envelope_size
-        self.alpha = nn.Parameter(self.weight.new_empty(self.in_channels))
-        self.reset_parameters()
+        self.alpha = nn.Parameter(self.weight.new_zeros(self.in_channels))
 
     def reset_parameters(self) -> None:
         super().reset_parameters()

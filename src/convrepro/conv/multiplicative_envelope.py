@@ -1,36 +1,17 @@
 """Convolution with a Gaussian on its kernel, "Mult." of Table 1g (Kobayashi 2023)."""
 
-import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from convrepro.conv.gaussian_envelope import gaussian_envelopes, squared_distances
 from convrepro.conv.plain import conv2d_like
 
 # Shapes: N batch, C input channels, O output channels, I = C / groups, H W image, k kernel side.
 
-_SMALLEST_VARIANCE = 1e-4  # below, no value changes in float64 either, but 0 / 0 at the centre would be NaN
-
-
-def gaussian_envelopes(variance_C: torch.Tensor, kernel_size: tuple[int, ...]) -> torch.Tensor:
-    r"""The Gaussian of each channel on the kernel's positions, of norm :math:`\sqrt{k_y k_x}`: ``(C, ky, kx)``.
-
-    :math:`g(x, y) \propto \exp(-(x^2 + y^2) / (2 \sigma^2))`, x and y in taps from the kernel's centre.
-
-    Args:
-        variance_C: :math:`\sigma^2`, in squared taps; 0 leaves only the positions nearest to the centre.
-    """
-    y_k, x_k = (
-        torch.arange(size, dtype=variance_C.dtype, device=variance_C.device) - (size - 1) / 2 for size in kernel_size
-    )
-    squares_kk = y_k.square().unsqueeze(1) + x_k.square()
-    nearest = sum((size - 1) % 2 / 4 for size in kernel_size)  # a common factor, which the norm takes out
-    variance_C11 = variance_C.clamp(min=_SMALLEST_VARIANCE)[:, None, None]
-    envelopes_Ckk = torch.exp((nearest - squares_kk) / (2 * variance_C11))
-    norms_C11 = envelopes_Ckk.square().sum(dim=(1, 2), keepdim=True).sqrt()
-    return envelopes_Ckk * (math.sqrt(math.prod(kernel_size)) / norms_C11)
+_SMALLEST_VARIANCE = 1e-4  # squared taps; below, no value changes in float64 either, but 0 / 0 would be NaN
 
 
 class MultiplicativeEnvelopeConv2d(nn.Conv2d):
@@ -69,8 +50,7 @@ class MultiplicativeEnvelopeConv2d(nn.Conv2d):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.sigma_raw = nn.Parameter(self.weight.new_empty(self.in_channels))
-        self.reset_parameters()
+        self.sigma_raw = nn.Parameter(self.weight.new_zeros(self.in_channels))
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -80,7 +60,9 @@ class MultiplicativeEnvelopeConv2d(nn.Conv2d):
 
     def envelope(self) -> torch.Tensor:
         """The Gaussian of each input channel: ``(C, k, k)``."""
-        return gaussian_envelopes(F.softplus(self.sigma_raw), self.kernel_size)
+        variance_C = F.softplus(self.sigma_raw).clamp(min=_SMALLEST_VARIANCE)
+        distance2_K = squared_distances(self.kernel_size, device=self.sigma_raw.device)  # of half taps
+        return gaussian_envelopes(distance2_K, 4 * variance_C).reshape(-1, *self.kernel_size)
 
     def effective_weight(self) -> torch.Tensor:
         """The kernels of Eq. (10): ``(O, I, k, k)``."""

@@ -59,16 +59,19 @@ class ParametricAttentionConv2d(nn.Conv2d):
         super().__init__(*args, **kwargs)
         self.envelope_size = envelope_size
         self.attention_logits = nn.Parameter(self.weight.new_empty(envelope_size, envelope_size))
-        self.reset_parameters()
+        self._reset_attention()
 
-    @torch.no_grad()
     def reset_parameters(self) -> None:
         super().reset_parameters()
         nn.init.kaiming_normal_(self.weight, mode="fan_in", nonlinearity="relu")
         if "attention_logits" in self._parameters:  # nn.Conv2d resets before there is one
-            x_K = torch.arange(self.envelope_size, device=self.weight.device) - self.envelope_size // 2
-            squares_K = x_K.square()
-            self.attention_logits.copy_(-(squares_K + squares_K.unsqueeze(1)) / (2 * _START_VARIANCE))
+            self._reset_attention()
+
+    @torch.no_grad()
+    def _reset_attention(self) -> None:
+        x_K = torch.arange(self.envelope_size, device=self.weight.device) - self.envelope_size // 2
+        squares_K = x_K.square()
+        self.attention_logits.copy_(-(squares_K + squares_K.unsqueeze(1)) / (2 * _START_VARIANCE))
 
     def attention(self) -> torch.Tensor:
         """The map, Eq. (12): ``(K, K)``."""

@@ -15,12 +15,17 @@ def clip_after_step(
 
     Args:
         optimizer: of any kind; one that evaluates its closure more than once is clipped when its step is over.
-        network: whose layers are clipped; those that it has now.
+        network: whose layers are clipped, those that it has now; it may have none.
         clip_range: lowest and highest sigma; None for each layer's own default.
 
     Returns:
         A handle with ``remove()``, which ends the clipping.
+
+    Raises:
+        ValueError: if ``clip_range`` is not two rising positive numbers.
     """
+    if clip_range is not None and (len(clip_range) != 2 or not 0 < clip_range[0] <= clip_range[1]):
+        raise ValueError(f"`clip_range` must be two rising positive numbers, got {clip_range}.")
     low, high = clip_range if clip_range is not None else (None, None)
     layers: list[Any] = [layer for layer in network.modules() if hasattr(layer, "clip_sigma_")]
 

@@ -58,7 +58,8 @@ def build(
     is_plain = conv["_target_"] == "torch.nn.Conv2d" and not conv.keys() - set(factory.NOT_ARGUMENTS)
     if conv.get("placement") == "none" and not is_plain:
         raise ValueError(
-            f"conv {conv.get('name')!r} must have another `placement` than none: its operator would land in no layer."
+            f"conv {conv.get('name')!r} must have another `placement` than none: its operator would land in no layer; "
+            f"{owner} knows {', '.join(sorted(set(model['placements']) - {'none'}))}."
         )
     taken = _roles_taken(model["placements"], conv.get("placement"), roles, owner)
     try:

@@ -42,7 +42,8 @@ def check_choices(overrides: Sequence[str], *, several: bool = False) -> None:
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
     except HydraException as error:
-        raise ValueError(str(error).splitlines()[0]) from error
+        said = str(error).splitlines()[0]
+        raise ValueError(f"an override cannot be read, quote what is no plain word: {said}") from error
     for override in parsed:
         if override.is_sweep_override() and not several:
             raise ValueError(f"`{override.input_line}` has several values: a sweep needs -m.")

@@ -44,6 +44,9 @@ class Exported:
     num_macs: tuple[int, int]
     largest_difference: float  # between the logits of the file and of the network as trained, on random images
     largest_logit: float  # of the network as trained, on the same images
+    input_size: str  # (B, C, H, W) in numbers
+    output_size: str
+    left_as_they_are: tuple[str, ...]  # classes of operators that no convolution computes
 
 
 def read_weights(
@@ -128,6 +131,11 @@ def export(
         num_macs=(num_macs(network, size_CHW), num_macs(folded, size_CHW)),
         largest_difference=difference,
         largest_logit=largest,
+        input_size=f"(B, {', '.join(map(str, size_CHW))})",
+        output_size=f"(B, {config.dataset.num_classes})",
+        left_as_they_are=tuple(
+            sorted({type(layer).__name__ for layer in folded.modules() if hasattr(layer, "to_conv2d")})
+        ),
     )
 
 

@@ -145,6 +145,8 @@ def _in_one_line(error: OmegaConfBaseException) -> str:
         known = [entry.name for entry in fields(error.object_type)]
         if error.full_key and error.key not in known:
             return f"unknown key `{error.full_key}`; known there: {', '.join(known)}."
+    if "is not a ListConfig" in message:  # OmegaConf's own classes mean nothing to a user
+        message = "a list must stand here"
     return f"`{error.full_key}`: {message}." if error.full_key else f"{message}."
 
 

@@ -96,6 +96,7 @@ def build_network(config: Config) -> nn.Module:
         ValueError: if it cannot be built, or an argument of the operator's own is left to its default: what is
             computed stands in the config, and so in the run id.
     """
+    targets.import_plugins(config.plugins)
     operator = targets.resolve(config.conv["_target_"], config.plugins)
     operators_own = arguments.parameters(operator).keys() - arguments.parameters(nn.Conv2d).keys()
     if missing := sorted(operators_own - config.conv.keys()):

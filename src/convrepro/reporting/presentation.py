@@ -148,7 +148,9 @@ def _decimals(row: Row) -> int:
 
 
 def _exact(row: Row, value: float, sign: str = "") -> str:
-    """A count in full, a ratio to at least four decimals."""
+    """A count in full, of operations in 10^9 (all digits are in the CSV), a ratio to at least four decimals."""
+    if row.metric == "num_macs":
+        return f"{value / 1e9:{sign}.3f}G"
     return f"{value:{sign},.0f}" if row.metric in COUNTS else f"{value:{sign}.{max(4, _decimals(row))}f}"
 
 
