@@ -13,8 +13,9 @@ from convrepro.conv import operator_conv
 from convrepro.conv.factory import OperatorLayer
 from convrepro.conv.plain import NotFoldable
 
-# Channels and the side of the images, as residual networks have them: the side halves where the channels double.
-SIDE_OF = {32: 32, 64: 16, 128: 8}
+CHANNELS = (32, 64, 128)
+SIDE = 28  # of the images, in pixels: with batches of 128 the step that Tek et al. 2021 time (Sec. 4.5)
+LATE_CHANNELS, LATE_SIDE = 128, 7  # of a late layer: many kernels, small images; no goal is set there
 KERNEL_SIZES = (3, 5, 7, 9)
 AT_MOST = {"aconv": 1.10, "acl": 1.10, "dk": 1.10, "disentangled": 2.5}  # of the training step
 SAME = 0.05  # how far above 1 a folded operator's ratio may lie
@@ -58,29 +59,32 @@ def comparisons(*, batch_size: int) -> Iterator[Comparison]:
             continue  # the operator of dk in another place
         everywhere = name in _EVERY_SIZE
         for kernel_size in KERNEL_SIZES if everywhere else (3,):
-            for channels in SIDE_OF if everywhere else (64,):
-                yield _comparison(name, "training step", kernel_size, channels, batch_size)
+            for channels in CHANNELS if everywhere else (64,):
+                yield _comparison(name, "training step", kernel_size, channels, SIDE, batch_size)
+        yield _comparison(name, "training step", 3, LATE_CHANNELS, LATE_SIDE, batch_size)
         if isinstance(_folded(_operator(name, 3, 8)), nn.Conv2d):
-            yield _comparison(name, "folded forward", 3, 64, batch_size)
+            yield _comparison(name, "folded forward", 3, 64, SIDE, batch_size)
 
 
-def _comparison(name: str, what: str, kernel_size: int, channels: int, batch_size: int) -> Comparison:
+def _comparison(name: str, what: str, kernel_size: int, channels: int, side: int, batch_size: int) -> Comparison:
     is_folded = what == "folded forward"
+    goal = 1 + SAME if is_folded else AT_MOST.get(name)
     return Comparison(
         conv=name,
         what=what,
         kernel_size=kernel_size,
         channels=channels,
-        side=SIDE_OF[channels],
-        goal=1 + SAME if is_folded else AT_MOST.get(name),
-        measure=partial(_measure, name, kernel_size, channels, batch_size, is_folded),
+        side=side,
+        goal=goal if side == SIDE else None,
+        measure=partial(_measure, name, kernel_size, channels, side, batch_size, is_folded),
     )
 
 
-def _measure(name: str, kernel_size: int, channels: int, batch_size: int, is_folded: bool, rounds: int) -> Ratio:
+def _measure(
+    name: str, kernel_size: int, channels: int, side: int, batch_size: int, is_folded: bool, rounds: int
+) -> Ratio:
     torch.manual_seed(0)
     operator = _operator(name, kernel_size, channels)
-    side = SIDE_OF[channels]
     x_BCHW = torch.randn(batch_size, channels, side, side).to(memory_format=torch.channels_last)
     ours = _folded(operator) if is_folded else operator
     assert ours is not None

@@ -32,7 +32,7 @@ def add_to(commands: Any) -> None:
         "code is then 1.",
     )
     parser.add_argument("--rounds", type=int, default=20, help="paired measurements of each ratio (default: 20)")
-    parser.add_argument("--batch-size", type=int, default=64, help="images of a batch (default: 64)")
+    parser.add_argument("--batch-size", type=int, default=128, help="images of a batch (default: 128)")
     parser.add_argument("--threads", type=int, help="threads that torch may use (default: one per core)")
     parser.add_argument("--only", action="append", metavar="OPERATOR", help="name in configs/conv; may be repeated")
     parser.add_argument("--output", type=Path, help="CSV file to write the ratios to as well")

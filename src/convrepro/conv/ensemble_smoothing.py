@@ -44,7 +44,8 @@ class EnsembleSmoothingConv2d(nn.Conv2d):
     Deviations:
         The five scales are not printed: those of Table 1h other than 0 are taken, 0.3, 0.6, 0.7, 1 and 2 pixels.
         The batch normalisations are torch's with its defaults and start, weight 1 and bias 0; the paper names
-        none. Each normalises a map of the input's size, also where a strided 1x1 convolution reads a part of it.
+        none. Each normalises a map of the input's size, also where a strided 1x1 convolution reads a part of it. The
+        five maps are much alike, so that their sum starts at up to five times the deviation of one.
         Border: each smoothing continues the image by ``padding_mode`` so that its output has the size of its input,
         and the convolution continues the sum by ``padding``. ``dilation`` is that of the convolution only.
         ``weight`` starts as N(0, 2 / (k^2 I)) (He et al. 2015), as the plain convolutions of the project do.
