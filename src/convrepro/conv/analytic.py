@@ -66,9 +66,9 @@ class AnalyticConv2d(nn.Conv2d):
         A 1 x 1 kernel is a function's value at the origin: cos(psi) for ``G``, :math:`-1 / (\pi \sigma^4)` for ``Lg``,
         and 0 for ``Lt``, ``Tf`` and ``Ts``, which then have no gradient.
         The functions have no amplitude, so that analytic kernels start larger than plain ones: with exp3's ratios, 64
-        channels and 3x3 kernels the output's deviation is 7.7 for inputs of deviation 1, that of plain kernels 1.4. That
-        is left to the normalisation that follows. Parameters are not constrained; to squares of widths 1e-12 is added, so that a width
-        of 0 makes no kernel infinite.
+        channels and 3x3 kernels the output's deviation is 7.7 for inputs of deviation 1, that of plain kernels 1.4.
+        That is left to the normalisation that follows. Parameters are not constrained; to squares of widths 1e-12 is
+        added, so that a width of 0 makes no kernel infinite.
         Initial parameters are random in the paper, in ranges that are not printed: those above are our choice.
         Ratios are divided by their sum (0.9999 for exp3) and rounded by largest remainder.
         With groups, the kernels of an output channel are those of its group's input channels.
