@@ -19,6 +19,7 @@ LATE_CHANNELS, LATE_SIDE = 128, 7  # of a late layer: many kernels, small images
 KERNEL_SIZES = (3, 5, 7, 9)
 AT_MOST = {"aconv": 1.10, "acl": 1.10, "dk": 1.10, "disentangled": 2.5}  # of the training step
 SAME = 0.05  # how far above 1 a folded operator's ratio may lie
+NOT_TIMED = ("standard", "dk_first")  # what the others are timed against; the operator of dk in another place
 _EVERY_SIZE = ("aconv", "acl")
 
 
@@ -53,10 +54,8 @@ class Comparison:
 
 def comparisons(*, batch_size: int) -> Iterator[Comparison]:
     """All comparisons, in the order in which they are shown."""
-    names = [name for name in config_files.names("conv") if name != "standard"]
+    names = [name for name in config_files.names("conv") if name not in NOT_TIMED]
     for name in sorted(names, key=lambda name: (name not in AT_MOST, name)):
-        if name == "dk_first":
-            continue  # the operator of dk in another place
         everywhere = name in _EVERY_SIZE
         for kernel_size in KERNEL_SIZES if everywhere else (3,):
             for channels in CHANNELS if everywhere else (64,):

@@ -11,10 +11,7 @@ if TYPE_CHECKING:
     from convrepro.records import Record
 
 _FORMATS = ("onnx", "pt2")
-_SELECTIONS = (
-    "best_on_validation",
-    "last",
-)  # the rules whose weights are kept; the first that a run has is the default
+_SELECTIONS = ("best_on_validation", "last")  # whose weights are kept; the first that a run has is the default
 
 
 def add_to(commands: Any) -> None:

@@ -7,7 +7,7 @@ from convrepro import config_files
 
 _KINDS = {"tables": "table", "datasets": "dataset", "models": "model", "operators": "conv", "recipes": "recipe",
           "protocols": "protocol"}  # fmt: skip
-_PLURALS = {group: kind for kind, group in _KINDS.items()}
+_KIND_OF = {group: kind for kind, group in _KINDS.items()}  # `conv`, as in conv=dk, means operators
 
 
 def add_to(commands: Any) -> None:
@@ -17,9 +17,7 @@ def add_to(commands: Any) -> None:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    asked = [
-        _PLURALS.get(kind, kind) for kind in arguments.kinds
-    ]  # `conv`, as one writes it in conv=dk, means operators
+    asked = [_KIND_OF.get(kind, kind) for kind in arguments.kinds]
     for kind in asked:
         config_files.check_name(kind, _KINDS, kind="kind")
     for kind in asked or _KINDS:

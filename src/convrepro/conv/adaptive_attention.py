@@ -9,7 +9,7 @@ from torch import nn
 
 from convrepro.conv import filtered_input
 from convrepro.conv.plain import NotFoldable
-from convrepro.conv.smoothing import smooth
+from convrepro.conv.smoothing import check_envelope_size, smooth
 
 # Shapes: N batch, C input channels, O output channels, H W image, K side of the neighbourhood.
 
@@ -81,7 +81,7 @@ class AdaptiveAttentionConv2d(nn.Conv2d):
     """
 
     def __init__(self, *args: Any, envelope_size: int = 9, **kwargs: Any) -> None:
-        filtered_input.check_envelope_size(envelope_size)
+        check_envelope_size(envelope_size)
         super().__init__(*args, **kwargs)
         self.envelope_size = envelope_size
         self.neighbour_weight = nn.Parameter(self.weight.new_empty(self.in_channels))

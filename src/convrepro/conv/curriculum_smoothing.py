@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from convrepro.conv.filtered_input import check_envelope_size
 from convrepro.conv.plain import conv2d_like
-from convrepro.conv.smoothing import gaussian_taps, smooth, smoothing_layers
+from convrepro.conv.smoothing import check_envelope_size, gaussian_taps, smooth, smoothing_layers
 
 # Shapes: N batch, C input channels, O output channels, H W image, K taps.
 

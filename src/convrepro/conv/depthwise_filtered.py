@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from convrepro.conv import filtered_input
-from convrepro.conv.smoothing import smooth, smoothing_layers
+from convrepro.conv.smoothing import check_envelope_size, smooth, smoothing_layers
 
 # Shapes: N batch, C input channels, O output channels, H W image, K taps.
 
@@ -53,7 +53,7 @@ class DepthwiseFilteredConv2d(nn.Conv2d):
     """
 
     def __init__(self, *args: Any, envelope_size: int = 9, **kwargs: Any) -> None:
-        filtered_input.check_envelope_size(envelope_size)
+        check_envelope_size(envelope_size)
         super().__init__(*args, **kwargs)
         self.envelope_size = envelope_size
         self.row_weight = nn.Parameter(self.weight.new_empty(self.in_channels, envelope_size))

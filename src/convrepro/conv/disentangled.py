@@ -9,7 +9,7 @@ from torch import nn
 
 from convrepro.conv import filtered_input
 from convrepro.conv.plain import conv2d_like
-from convrepro.conv.smoothing import gaussian_taps, smooth, smoothing_layers
+from convrepro.conv.smoothing import check_envelope_size, gaussian_taps, smooth, smoothing_layers
 
 # Shapes: N batch, C input channels, O output channels, I = C / groups, H W image, K taps.
 
@@ -79,7 +79,7 @@ class DisentangledConv2d(nn.Conv2d):
         fixed_sigma: float | None = None,
         **kwargs: Any,
     ) -> None:
-        filtered_input.check_envelope_size(envelope_size)
+        check_envelope_size(envelope_size)
         if order not in ("env_conv", "conv_env"):
             raise ValueError(f"`order` must be 'env_conv' or 'conv_env', got {order!r}.")
         if fixed_sigma is not None and not 0 <= fixed_sigma < math.inf:
@@ -117,7 +117,7 @@ class DisentangledConv2d(nn.Conv2d):
         Raises:
             ValueError: if ``envelope_size`` is even, below 1 or larger than it is.
         """
-        filtered_input.check_envelope_size(envelope_size)
+        check_envelope_size(envelope_size)
         if envelope_size > self.envelope_size:
             raise ValueError(f"`envelope_size` must be at most {self.envelope_size} to shrink, got {envelope_size}.")
         self.envelope_size = envelope_size

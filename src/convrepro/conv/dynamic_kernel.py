@@ -1,11 +1,13 @@
 """Dynamic-kernel convolution (Liu, Chao, Lin, Zhou, Shang 2021, Neurocomputing 422, pp. 95-108)."""
 
 import math
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from convrepro.conv.plain import conv2d_with
 
 # Shapes: N batch, C input channels, O output channels, H W image, K = kh kw kernel positions, h hidden,
 #         P pieces, M points, L = P M latent positions (all points of piece 1, then of piece 2), X = L O.
@@ -184,19 +186,9 @@ class DynamicKernelConv2d(nn.Module):
 
         ``conv.to_conv2d()(x).unflatten(1, (O, L))`` equals ``conv(x)``. The weights are copies.
         """
-        arguments: dict[str, Any] = {
-            name: getattr(self, name) for name in ("stride", "padding", "dilation", "padding_mode")
-        }
-        arguments |= {"device": self.w_hat.device, "dtype": self.w_hat.dtype}
-        num_kernels, kernel_size = (
-            self.out_channels * self.num_latent,
-            cast(tuple[int, int], self.kernel_size),
-        )
-        plain = nn.Conv2d(self.in_channels, num_kernels, kernel_size, bias=self.bias is not None, **arguments)
-        plain.weight.copy_(self.kernels().flatten(0, 1))
-        if self.bias is not None and plain.bias is not None:
-            plain.bias.copy_(self.bias.repeat_interleave(self.num_latent))
-        return plain
+        geometry = {name: getattr(self, name) for name in ("stride", "padding", "dilation", "padding_mode")}
+        bias_X = None if self.bias is None else self.bias.repeat_interleave(self.num_latent)
+        return conv2d_with(self.in_channels, self.kernels().flatten(0, 1), bias_X, **geometry)
 
     def extra_repr(self) -> str:
         shown = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]

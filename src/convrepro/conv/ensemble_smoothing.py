@@ -7,9 +7,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from convrepro.conv.filtered_input import check_envelope_size
 from convrepro.conv.plain import conv2d_like, depthwise_conv2d
-from convrepro.conv.smoothing import gaussian_taps, smooth
+from convrepro.conv.smoothing import check_envelope_size, gaussian_taps, smooth
 
 # Shapes: N batch, C input channels, O output channels, H W image, M scales, K taps.
 

@@ -9,12 +9,6 @@ from convrepro.conv.plain import conv2d_like
 # Shapes: N batch, C input channels, O output channels, H W image.
 
 
-def check_envelope_size(envelope_size: int) -> None:
-    """Raises ValueError unless a filter of this many pixels a side has a centre."""
-    if envelope_size < 1 or envelope_size % 2 == 0:
-        raise ValueError(f"`envelope_size` must be odd and at least 1, got {envelope_size}.")
-
-
 def reading_stride(conv: nn.Conv2d) -> tuple[int, int]:
     """The stride at which the filtered input of ``conv`` is needed.
 

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from convrepro.conv.centred_window import check_centre, continued, symmetric_padding, window_average
-from convrepro.conv.filtered_input import check_envelope_size
 from convrepro.conv.plain import NotFoldable
+from convrepro.conv.smoothing import check_envelope_size
 
 # Shapes: N batch, C input channels, O output channels, I = C / groups, H W padded image, H' W' output, k kernel side.
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from convrepro.conv import filtered_input
 from convrepro.conv.plain import depthwise_conv2d
+from convrepro.conv.smoothing import check_envelope_size
 
 # Shapes: N batch, C input channels, O output channels, H W image, K side of the map.
 
@@ -55,7 +56,7 @@ class ParametricAttentionConv2d(nn.Conv2d):
     """
 
     def __init__(self, *args: Any, envelope_size: int = 9, **kwargs: Any) -> None:
-        filtered_input.check_envelope_size(envelope_size)
+        check_envelope_size(envelope_size)
         super().__init__(*args, **kwargs)
         self.envelope_size = envelope_size
         self.attention_logits = nn.Parameter(self.weight.new_empty(envelope_size, envelope_size))

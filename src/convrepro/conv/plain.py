@@ -14,10 +14,10 @@ class NotFoldable(ValueError):
 
 def conv2d_like(layer: nn.Conv2d, weight_OIKK: torch.Tensor, bias_O: torch.Tensor | None) -> nn.Conv2d:
     """An ``nn.Conv2d`` with the geometry of ``layer`` and copies of the given weights."""
-    own: dict[str, Any] = {
+    geometry: dict[str, Any] = {
         name: getattr(layer, name) for name in ("stride", "padding", "dilation", "groups", "padding_mode")
     }
-    return _with_weights(layer.in_channels, weight_OIKK, bias_O, **own)
+    return conv2d_with(layer.in_channels, weight_OIKK, bias_O, **geometry)
 
 
 def depthwise_conv2d(
@@ -25,7 +25,7 @@ def depthwise_conv2d(
 ) -> nn.Conv2d:
     """One kernel of odd sides per channel, centred: ``(N, C, H, W)`` to ``(N, C, ceil(H / s), ceil(W / s))``."""
     num_channels, height, width = weight_CKK.shape
-    return _with_weights(
+    return conv2d_with(
         num_channels,
         weight_CKK.unsqueeze(1),
         bias_C,
@@ -37,10 +37,11 @@ def depthwise_conv2d(
 
 
 @torch.no_grad()
-def _with_weights(in_channels: int, weight_OIKK: torch.Tensor, bias_O: torch.Tensor | None, **own: Any) -> nn.Conv2d:
+def conv2d_with(in_channels: int, weight_OIKK: torch.Tensor, bias_O: torch.Tensor | None, **geometry: Any) -> nn.Conv2d:
+    """An ``nn.Conv2d`` with copies of the given weights; ``geometry`` are its other arguments."""
     out_channels, kernel_size = weight_OIKK.shape[0], cast(tuple[int, int], tuple(weight_OIKK.shape[2:]))
-    own |= {"device": weight_OIKK.device, "dtype": weight_OIKK.dtype}
-    plain = nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, kernel_size, bias=bias_O is not None, **own)  # type: ignore[no-untyped-call]
+    made: dict[str, Any] = geometry | {"device": weight_OIKK.device, "dtype": weight_OIKK.dtype}
+    plain = nn.utils.skip_init(nn.Conv2d, in_channels, out_channels, kernel_size, bias=bias_O is not None, **made)  # type: ignore[no-untyped-call]
     assert isinstance(plain, nn.Conv2d)
     plain.weight.copy_(weight_OIKK)
     if plain.bias is not None:

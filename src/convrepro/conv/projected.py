@@ -1,13 +1,13 @@
 """Convolution with a projection of the local mean, "+Proj." of Table 1g (Kobayashi 2023)."""
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
 from convrepro.conv.centred_window import check_centre, symmetric_padding, window_average
-from convrepro.conv.filtered_input import check_envelope_size
-from convrepro.conv.plain import conv2d_like
+from convrepro.conv.plain import conv2d_with
+from convrepro.conv.smoothing import check_envelope_size
 
 # Shapes: N batch, C input channels, O output channels, I = C / groups, H W image, k kernel side, K window side.
 
@@ -93,16 +93,8 @@ class ProjectedConv2d(nn.Conv2d):
         weight_OCKK[:, :, kernel_y, kernel_x] = _without_groups(self.weight, self.groups)
         share_O111 = self.projection_weight[:, None, None, None] / (self.in_channels * self.envelope_size**2)
         weight_OCKK[:, :, window_y, window_x] += share_O111
-        geometry = nn.Conv2d(
-            self.in_channels,
-            self.out_channels,
-            cast(tuple[int, int], tuple(side)),
-            cast(tuple[int, int], self.stride),
-            cast(tuple[int, int], tuple(padding)),
-            padding_mode=self.padding_mode,
-            device="meta",
-        )
-        return conv2d_like(geometry, weight_OCKK, self.bias)
+        geometry = {"stride": self.stride, "padding": tuple(padding), "padding_mode": self.padding_mode}
+        return conv2d_with(self.in_channels, weight_OCKK, self.bias, **geometry)
 
     def extra_repr(self) -> str:
         shown: str = super().extra_repr()  # type: ignore[no-untyped-call]

@@ -12,6 +12,12 @@ from convrepro.conv.plain import depthwise_conv2d
 _SMALLEST_VARIANCE = 1e-4
 
 
+def check_envelope_size(envelope_size: int) -> None:
+    """Raises ValueError unless a filter of this many pixels a side has a centre."""
+    if envelope_size < 1 or envelope_size % 2 == 0:
+        raise ValueError(f"`envelope_size` must be odd and at least 1, got {envelope_size}.")
+
+
 def gaussian_taps(variance_C: torch.Tensor, size: int) -> torch.Tensor:
     r"""The sampled Gaussian of each channel, Eq. (9): ``(C, size)``, rows sum to 1.
 
