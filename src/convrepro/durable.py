@@ -1,8 +1,11 @@
 """Files that are either there and whole, or not there."""
 
+import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -27,6 +30,20 @@ def write(path: Path, content: bytes | str) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def keep(path: Path, content: Any) -> None:
+    """Writes what can be made again at any time, as JSON; does nothing where nothing can be written."""
+    with suppress(OSError):
+        write(path, json.dumps(content, separators=(",", ":")) + "\n")
+
+
+def kept(path: Path) -> Any:
+    """What ``keep`` wrote; None if there is none or the file is broken."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -133,22 +133,33 @@ def test_rectangle_that_never_fits_is_given_up() -> None:
     assert not draws(never, 10).erasures_N4.any()
 
 
-@pytest.mark.parametrize("mode", ["zero", "reflect"])
+NUMPY_MODE = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
+
+
+@pytest.mark.parametrize("mode", augment.CROP_MODES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_crop_is_a_window_of_the_padded_image(mode: str, channels: int) -> None:
     images, epoch = random_images(12, 7, 9, channels), draws(CIFAR, 12, image_size=(7, 9))
-    padded = augment.pad(images, 4, mode)
-    cropped = augment.crop(padded, epoch.order_N, epoch.offsets_N2, (7, 9))
-    for i, (image, (top, left)) in enumerate(zip(epoch.order_N, epoch.offsets_N2.tolist(), strict=True)):
-        planes = images[image].permute(2, 0, 1)
-        whole = reference.pad(planes, [4], padding_mode="constant" if mode == "zero" else "reflect")
-        expected = reference.crop(whole, top, left, 7, 9)
-        assert torch.equal(cropped[i].permute(2, 0, 1), expected)
+    cropped = augment.crop(augment.pad(images, 4, mode), epoch.offsets_N2, (7, 9))
+    for i, (image, (top, left)) in enumerate(zip(images, epoch.offsets_N2.tolist(), strict=True)):
+        whole = np.pad(image.numpy(), ((4, 4), (4, 4), (0, 0)), mode=NUMPY_MODE[mode])  # type: ignore[call-overload]
+        np.testing.assert_array_equal(cropped[i].numpy(), whole[top : top + 7, left : left + 9])
+
+
+@pytest.mark.parametrize("mode", augment.CROP_MODES)
+@pytest.mark.parametrize("padding", [0, 1, 6])
+def test_padding_is_that_of_numpy(mode: str, padding: int) -> None:
+    """6 is the most that a reflection of 7 pixels can give."""
+    images = random_images(2, 7, 9, 3)
+    width = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    expected = np.pad(images.numpy(), width, mode=NUMPY_MODE[mode])  # type: ignore[call-overload]
+    np.testing.assert_array_equal(augment.pad(images, padding, mode).numpy(), expected)
 
 
 def test_padding_of_a_row() -> None:
     row = torch.tensor([1, 2, 3, 4], dtype=torch.uint8).view(1, 1, 4, 1).expand(1, 4, 4, 1)
     assert augment.pad(row, 2, "reflect")[0, 3, :, 0].tolist() == [3, 2, 1, 2, 3, 4, 3, 2]
+    assert augment.pad(row, 2, "edge")[0, 3, :, 0].tolist() == [1, 1, 1, 2, 3, 4, 4, 4]
     assert augment.pad(row, 2, "zero")[0, 3, :, 0].tolist() == [0, 0, 1, 2, 3, 4, 0, 0]
 
 
@@ -173,7 +184,7 @@ def test_erasing_fills_every_channel_of_the_rectangle() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("crop_mode", "edge", "`crop_mode` must be zero or reflect, got 'edge'"),
+        ("crop_mode", "wrap", "`crop_mode` must be one of zero, reflect, edge, got 'wrap'"),
         ("crop_padding", -1, r"`crop_padding` must be an integer in \[0, 27\], got -1"),
         ("crop_padding", 28, r"`crop_padding` must be an integer in \[0, 27\], got 28"),
         ("crop_padding", 2.5, "`crop_padding` must be an integer"),

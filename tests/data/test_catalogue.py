@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.data.trees import tree_of
 
 from convrepro import config_files
 from convrepro.data import catalogue, downloads
@@ -83,6 +84,18 @@ def test_a_set_of_which_only_the_shape_is_known_says_so(tmp_path: Path) -> None:
         assert (state.state, state.detail) == ("shape only", said)
     with pytest.raises(ValueError, match=re.escape(said)):
         catalogue.fetch("imagenet", tmp_path)
+
+
+def test_a_set_in_folders_is_here_when_its_folders_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = tree_of(tmp_path / "data") | {"about": "", "official": False}
+    monkeypatch.setattr(config_files, "names", lambda group: ["tree"])
+    monkeypatch.setattr(config_files, "load", lambda group, name: dataset)
+    assert of("tree", tmp_path / "data").state == "present"
+    assert of("tree", tmp_path).state == "missing"
+    assert "no folder set/train in" in of("tree", tmp_path).detail
+    verified = catalogue.verify("tree", tmp_path / "data")
+    assert (verified.state, verified.detail) == ("present", "12 training and 4 test images, checksums hold")
+    assert catalogue.verify("tree", tmp_path).state == "missing"
 
 
 @pytest.mark.parametrize("act", [catalogue.verify, catalogue.fetch])

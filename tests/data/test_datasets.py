@@ -2,16 +2,19 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.data.trees import tree_of
 
 from convrepro import config_files
-from convrepro.data import ImageSet, datasets, downloads, load, pack
+from convrepro.data import ImageSet, ImageSplit, datasets, decoded, downloads, load, pack
 
 Make = Callable[..., dict[str, Any]]
 NOWHERE = Path("/does/not/exist")
@@ -82,6 +85,126 @@ def test_images_that_are_not_what_the_config_says(changes: dict[str, Any], messa
 def test_target_outside_the_package(target: str) -> None:
     with pytest.raises(ValueError, match="`_target_`"):
         datasets.load(digits(_target_=target), NOWHERE, download=False)
+
+
+def test_a_second_load_needs_no_source(tmp_path: Path, dataset_of: Make) -> None:
+    dataset, cache_dir = tiny(tmp_path, dataset_of), tmp_path / "cache"
+    first = load(dataset, tmp_path, download=False, cache_dir=cache_dir)
+    (tmp_path / "p.npz").unlink()
+    second = load(dataset, NOWHERE, download=False, cache_dir=cache_dir)
+    assert torch.equal(first.train.images_BCHW, second.train.images_BCHW)
+    with pytest.raises(FileNotFoundError):
+        load(dataset, tmp_path, download=False)
+
+
+def test_another_config_is_read_anew(tmp_path: Path, dataset_of: Make) -> None:
+    dataset, cache_dir = tiny(tmp_path, dataset_of), tmp_path / "cache"
+    load(dataset, tmp_path, download=False, cache_dir=cache_dir)
+    swapped = dataset | {"options": {"first_label": 0, "split_ids": {"train": [1], "test": [0]}}}
+    (tmp_path / "p.npz").unlink()
+    with pytest.raises(FileNotFoundError):
+        load(swapped, tmp_path, download=False, cache_dir=cache_dir)
+
+
+def test_a_set_whose_config_has_no_checksum_is_not_kept(tmp_path: Path) -> None:
+    """Its sources may change, and the config would not tell."""
+    dataset = digits() | {"options": {}, "_target_": f"{__name__}.read_zeros"}
+    load(dataset, tmp_path, download=False, plugins=["tests"], cache_dir=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+
+def read_zeros(dataset: dict[str, Any], data_dir: Path) -> ImageSet:
+    return ImageSet(
+        *(ImageSplit(torch.zeros(n, 1, 8, 8, dtype=torch.uint8), torch.arange(n) % 10) for n in (1297, 500))
+    )
+
+
+def test_a_corrupt_file_is_made_anew(tmp_path: Path, dataset_of: Make, caplog: pytest.LogCaptureFixture) -> None:
+    dataset, cache_dir = tiny(tmp_path, dataset_of), tmp_path / "cache"
+    load(dataset, tmp_path, download=False, cache_dir=cache_dir)
+    (path,) = cache_dir.rglob("*.bin")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"\x07")
+    assert not load(dataset, tmp_path, download=False, cache_dir=cache_dir).test.images_BCHW.any()
+    assert path.read_bytes() == content
+    assert "is not what was written there; tiny is decoded again" in caplog.text
+
+
+@pytest.mark.parametrize("obstacle", ["file", "full"])
+def test_without_a_place_nothing_is_kept(
+    tmp_path: Path,
+    dataset_of: Make,
+    obstacle: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    cache_dir = tmp_path / "cache"
+    if obstacle == "file":
+        cache_dir.write_bytes(b"")
+    else:
+        monkeypatch.setattr(decoded, "_write_images", full)
+    assert len(load(tiny(tmp_path, dataset_of), tmp_path, download=False, cache_dir=cache_dir).train) == 2
+    assert "decoded images of tiny cannot be kept: " in caplog.text
+    assert not list(tmp_path.rglob("*.bin*"))
+
+
+def test_two_that_load_at_once_decode_once(tmp_path: Path, dataset_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, read, calls = tiny(tmp_path, dataset_of), datasets._read, []
+
+    def slow_read(*arguments: Any, **keys: Any) -> Any:
+        calls.append(arguments)
+        time.sleep(0.1)
+        return read(*arguments, **keys)
+
+    monkeypatch.setattr(datasets, "_read", slow_read)
+    with ThreadPoolExecutor(4) as threads:
+        sets = list(threads.map(lambda _: load(dataset, tmp_path, download=False, cache_dir=tmp_path), range(4)))
+    assert len(calls) == 1
+    assert all(torch.equal(one.train.images_BCHW, sets[0].train.images_BCHW) for one in sets)
+
+
+def test_a_tree_is_the_same_with_and_without_a_cache(tmp_path: Path) -> None:
+    dataset = tree_of(tmp_path)
+    plain = load(dataset, tmp_path, download=False)
+    cached = load(dataset, tmp_path, download=False, cache_dir=tmp_path / "cache")
+    assert plain.train.labels_B.tolist() == [0] * 6 + [1] * 6
+    assert torch.equal(plain.train.images_BCHW, cached.train.images_BCHW)
+    assert torch.equal(plain.test.images_BCHW, cached.test.images_BCHW)
+
+
+def test_a_large_tree_needs_a_cache(tmp_path: Path) -> None:
+    """16 images of 6 x 6 x 3 bytes."""
+    dataset = tree_of(tmp_path)
+    with pytest.raises(ValueError, match=r"tree decodes to 1,728 bytes, more than the 1,727 .* needs a `cache_dir`"):
+        load(dataset, tmp_path, download=False, max_resident_bytes=1727)
+    (tmp_path / "cache").write_bytes(b"")
+    with pytest.raises(ValueError, match="needs a `cache_dir` that can be written: "):
+        load(dataset, tmp_path, download=False, cache_dir=tmp_path / "cache", max_resident_bytes=1727)
+    assert load(dataset, tmp_path, download=False, max_resident_bytes=1728).train.stays_in is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_classes": 1}, "labels of tree must lie below `num_classes` 1, got 1"),
+        ({"num_train_images": 13}, "`num_train_images` of tree must be 12, got 13"),
+    ],
+)
+def test_tree_that_is_not_what_the_config_says(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load(tree_of(tmp_path) | changes, tmp_path, download=False, cache_dir=tmp_path / "cache")
+
+
+def test_verifying_a_tree_reads_every_file(tmp_path: Path) -> None:
+    dataset = tree_of(tmp_path)
+    assert datasets.verify(dataset, tmp_path) == (12, 4)
+    path = tmp_path / "set/train/dog/2.png"
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(ValueError, match=r"`options\.content_sha256` of tree"):
+        datasets.verify(dataset, tmp_path)
 
 
 # SHA-256 of the pixels of the training, then the test part; of JPEG as libjpeg-turbo decodes it.

@@ -44,7 +44,8 @@ def test_a_missing_part_is_named(tmp_path: Path) -> None:
 def test_a_class_that_one_part_lacks(tmp_path: Path) -> None:
     _write(tmp_path)
     (tmp_path / "test" / "emu").mkdir()
-    with pytest.raises(ValueError, match=r"must have the classes of .*train, got cat, dog, emu"):
+    Image.new("RGB", (5, 4)).save(tmp_path / "test" / "emu" / "0.png")
+    with pytest.raises(ValueError, match=r"train and test in .* must have the same classes, got 'emu' in one"):
         folder.read(tmp_path)
 
 

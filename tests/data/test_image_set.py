@@ -25,6 +25,34 @@ def test_subset_keeps_the_order_of_its_indices(indices: list[int]) -> None:
     assert subset.images_BCHW[:, 0, 0, 0].tolist() == [8, 0]
 
 
+def test_subset_of_a_subset_shares_the_images() -> None:
+    whole = split()
+    part = whole.subset([3, 1, 0]).subset([2, 1])
+    assert part.labels_B.tolist() == [0, 1]
+    assert part.images_BCHW[:, 0, 0, 0].tolist() == [0, 4]
+    assert part.stored_MHWC.data_ptr() == whole.stored_MHWC.data_ptr()
+
+
+def test_images_with_channels_last_are_kept_without_a_copy() -> None:
+    images_BHWC = torch.zeros(2, 4, 5, 3, dtype=torch.uint8)
+    part = ImageSplit(images_BHWC.permute(0, 3, 1, 2), LABELS)
+    assert part.stored_MHWC.data_ptr() == images_BHWC.data_ptr()
+    assert part.image_shape == (3, 4, 5)
+
+
+def test_set_moves_to_a_device_once() -> None:
+    """``meta`` stands for a device with memory of its own."""
+    moved = ImageSet(split(), split()).to(torch.device("meta"))
+    part = moved.train.subset([2]).to(torch.device("meta"))
+    assert part.stored_MHWC is moved.train.stored_MHWC
+    assert part.labels_B.tolist() == [2]
+
+
+def test_images_that_are_there_already_do_not_move() -> None:
+    part = split()
+    assert part.to(torch.device("cpu")) is part
+
+
 @pytest.mark.parametrize("indices", [[], [4], [-1]])
 def test_subset_out_of_range(indices: list[int]) -> None:
     with pytest.raises(ValueError, match=r"must lie in 0 \.\. 3, and be at least one"):

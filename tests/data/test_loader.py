@@ -22,17 +22,15 @@ def split(num_images: int = 20, channels: int = 3, side: int = 8) -> ImageSplit:
 
 
 def loader(images: ImageSplit, augmentation: str | dict[str, Any] = "dk_cifar", **keys: Any) -> EpochLoader:
-    channels = images.images_BCHW.shape[1]
+    channels = images.image_shape[0]
     if isinstance(augmentation, str):
         augmentation = config_files.load("recipe/augmentation", augmentation)
     arguments = {
         "batch_size": 6,
-        "seed": 0,
         "mean": MEAN[:channels],
         "std": STD[:channels],
         "augmentation": augmentation,
         "device": CPU,
-        "epoch": lambda: 0,
     } | keys
     return EpochLoader(images, **arguments)
 
@@ -49,7 +47,7 @@ def test_epoch_equals_a_loop_over_images(name: str, channels: int) -> None:
     images = split(channels=channels)
     augmentation = config_files.load("recipe/augmentation", name)
     draws = augment.draw(augmentation, num_images=20, image_size=(8, 8), seed=5, epoch=3)
-    batches = list(loader(images, name, seed=5, epoch=lambda: 3))
+    batches = list(loader(images, name).epoch(5, 3))
     x_BCHW, labels_B = (torch.cat(tensors) for tensors in zip(*batches, strict=True))
     for i, image in enumerate(draws.order_N.tolist()):
         mode = "constant" if augmentation["crop_mode"] == "zero" else "reflect"
@@ -70,63 +68,94 @@ def test_zero_padding_is_black_before_normalisation() -> None:
     """A white image: what was padded in is (0 - mean) / std, not 0."""
     white = ImageSplit(torch.full((64, 1, 8, 8), 255, dtype=torch.uint8), torch.zeros(64, dtype=torch.int64))
     augmentation = config_files.load("recipe/augmentation", "dk_fashion_mnist") | {"erase_probability": 0.0}
-    x_BCHW, _ = next(iter(loader(white, augmentation=augmentation, batch_size=64)))
+    x_BCHW, _ = next(iter(loader(white, augmentation=augmentation, batch_size=64).epoch(0, 0)))
     black, bright = -MEAN[0] / STD[0], (1 - MEAN[0]) / STD[0]
     assert x_BCHW.unique().tolist() == pytest.approx([black, bright])
 
 
 def test_batch_size_does_not_change_the_stream() -> None:
     """An epoch is a function of seed and epoch only."""
-    loaders = [loader(split(), "dk_fashion_mnist", batch_size=batch_size) for batch_size in (1, 6, 64)]
-    one, six, all_at_once = (torch.cat([x_BCHW for x_BCHW, _ in batches]) for batches in loaders)
+    epochs = [loader(split(), "dk_fashion_mnist", batch_size=batch_size).epoch(0, 0) for batch_size in (1, 6, 64)]
+    one, six, all_at_once = (torch.cat([x_BCHW for x_BCHW, _ in batches]) for batches in epochs)
     assert torch.equal(one, six)
     assert torch.equal(six, all_at_once)
 
 
 def test_last_short_batch_is_kept() -> None:
-    batches = list(loader(split(20), batch_size=6))
+    training = loader(split(20), batch_size=6)
+    batches = list(training.epoch(0, 0))
     assert [len(labels) for _, labels in batches] == [6, 6, 6, 2]
-    assert len(loader(split(20), batch_size=6)) == 4
+    assert len(training) == len(training.epoch(0, 0)) == 4
+    assert (training.num_images, training.batch_size) == (20, 6)
     assert sorted(torch.cat([labels for _, labels in batches]).tolist()) == list(range(20))
 
 
-def test_epoch_is_asked_for_when_an_iteration_starts() -> None:
-    current = [0]
-    training = loader(split(), epoch=lambda: current[0])
-    first = [labels.tolist() for _, labels in training]
-    current[0] = 1
-    second = [labels.tolist() for _, labels in training]
-    current[0] = 0
-    assert [labels.tolist() for _, labels in training] == first != second
+def test_an_epoch_can_be_iterated_again() -> None:
+    epoch = loader(split(), "dk_fashion_mnist").epoch(0, 0)
+    for (x, labels), (y, others) in zip(epoch, epoch, strict=True):
+        assert torch.equal(x, y)
+        assert torch.equal(labels, others)
 
 
 def test_resumed_epoch_equals_the_uninterrupted_one() -> None:
-    """A fresh loader at epoch 2 gives what a loader that went through 0 and 1 gives."""
-    current = [0]
-    went_on = loader(split(), "dk_fashion_mnist", epoch=lambda: current[0])
-    for current[0] in (0, 1, 2):
-        batches = list(went_on)
-    resumed = list(loader(split(), "dk_fashion_mnist", epoch=lambda: 2))
+    """A fresh loader at epoch 2 gives what a loader that went through 0 and 1 gives, whatever another seed did."""
+    went_on = loader(split(), "dk_fashion_mnist")
+    for epoch in (0, 1, 2):
+        list(went_on.epoch(1, epoch))
+        batches = list(went_on.epoch(0, epoch))
+    resumed = loader(split(), "dk_fashion_mnist").epoch(0, 2)
     for (x, labels), (y, others) in zip(batches, resumed, strict=True):
         assert torch.equal(x, y)
         assert torch.equal(labels, others)
 
 
-def test_seeds_differ() -> None:
-    one, other = (torch.cat([y for _, y in loader(split(), seed=seed)]) for seed in (0, 1))
-    assert not torch.equal(one, other)
+def test_seeds_and_epochs_differ() -> None:
+    training = loader(split())
+    orders = {
+        tuple(torch.cat([y for _, y in training.epoch(seed, epoch)]).tolist()) for seed in (0, 1) for epoch in (0, 1)
+    }
+    assert len(orders) == 4
+
+
+@pytest.mark.parametrize("name", ["none", "dk_cifar", "dk_fashion_mnist"])
+def test_images_in_bulk_are_the_rows_of_the_batches(name: str) -> None:
+    epoch = loader(split(), name).epoch(3, 1)
+    x_BCHW, labels_B = (torch.cat(tensors) for tensors in zip(*epoch, strict=True))
+    for start, stop in ((0, 20), (3, 17), (19, 20)):
+        some, some_labels = epoch.images(start, stop)
+        assert torch.equal(some, x_BCHW[start:stop])
+        assert torch.equal(some_labels, labels_B[start:stop])
+
+
+def test_a_subset_trains_as_a_copy_of_its_images_would() -> None:
+    whole = split(20)
+    view = whole.subset([3, 1, 4, 15, 9, 2, 6])
+    copied = ImageSplit(view.images_BCHW.clone(), view.labels_B.clone())
+    of_view, of_copy = (loader(part, "dk_fashion_mnist").epoch(0, 0) for part in (view, copied))
+    for (x, labels), (y, others) in zip(of_view, of_copy, strict=True):
+        assert torch.equal(x, y)
+        assert torch.equal(labels, others)
+
+
+def test_loaders_share_the_images_of_a_set() -> None:
+    """Train and evaluation subsets of both phases: one copy."""
+    whole = split(20)
+    training = loader(whole.subset([1, 2, 3]))
+    evaluation = EvaluationLoader(whole.subset([4]), batch_size=6, mean=MEAN, std=STD, device=CPU)
+    for shared in (training.split, evaluation.split):
+        assert shared.stored_MHWC.data_ptr() == whole.stored_MHWC.data_ptr()
 
 
 def test_batches_are_float32_with_channels_last_and_share_no_memory() -> None:
     images = split()
     before = images.images_BCHW.clone()
-    for x_BCHW, labels_B in loader(images, "dk_fashion_mnist"):
+    for x_BCHW, labels_B in loader(images, "dk_fashion_mnist").epoch(0, 0):
         assert x_BCHW.dtype == torch.float32
         assert labels_B.dtype == torch.int64
         assert x_BCHW.is_contiguous(memory_format=torch.channels_last)
         x_BCHW.zero_()
     assert torch.equal(images.images_BCHW, before)
-    first, _ = next(iter(loader(images, "none")))
+    first, _ = next(iter(loader(images, "none").epoch(0, 0)))
     assert bool(first.any())
 
 
@@ -147,7 +176,7 @@ def test_evaluation_in_order_and_not_augmented(channels: int) -> None:
         ({"batch_size": 0}, "`batch_size` must be at least 1, got 0"),
         ({"mean": [0.5]}, r"for each of 3 channels, got \[0.5\]"),
         ({"std": [0.5, 0.0, 0.5]}, "`std` a positive one"),
-        ({"augmentation": {}}, "`crop_mode` must be zero or reflect, got None"),
+        ({"augmentation": {}}, "`crop_mode` must be one of zero, reflect, edge, got None"),
     ],
 )
 def test_arguments_that_do_not_fit(keys: dict[str, Any], message: str) -> None:
@@ -159,7 +188,9 @@ def test_arguments_that_do_not_fit(keys: dict[str, Any], message: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_gpu_batches_equal_those_of_the_cpu() -> None:
     gpu = torch.device("cuda")
-    on_gpu = loader(split(), "dk_fashion_mnist", device=gpu)
-    for (x, labels), (y, others) in zip(loader(split(), "dk_fashion_mnist"), on_gpu, strict=True):
+    images = split().to(gpu)
+    on_cpu, on_gpu = (loader(part, "dk_fashion_mnist", device=part.stored_MHWC.device) for part in (split(), images))
+    assert on_gpu.split.stored_MHWC.data_ptr() == images.stored_MHWC.data_ptr()
+    for (x, labels), (y, others) in zip(on_cpu.epoch(0, 0), on_gpu.epoch(0, 0), strict=True):
         torch.testing.assert_close(x, y.cpu())
         assert torch.equal(labels, others.cpu())

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from convrepro.data.datasets import load
     from convrepro.data.image_set import ImageSet, ImageSplit
-    from convrepro.data.loader import EpochLoader, EvaluationLoader
+    from convrepro.data.loader import EpochBatches, EpochLoader, EvaluationLoader
 
 _HOME = {
     "load": "datasets",
     "ImageSet": "image_set",
     "ImageSplit": "image_set",
+    "EpochBatches": "loader",
     "EpochLoader": "loader",
     "EvaluationLoader": "loader",
 }
 
-__all__ = ["EpochLoader", "EvaluationLoader", "ImageSet", "ImageSplit", "load"]
+__all__ = ["EpochBatches", "EpochLoader", "EvaluationLoader", "ImageSet", "ImageSplit", "load"]
 
 
 def __getattr__(name: str) -> Any:

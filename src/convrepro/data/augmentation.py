@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
-_NUMPY_PAD_MODE = {"zero": "constant", "reflect": "reflect"}
+CROP_MODES = ("zero", "reflect", "edge")  # what stands in the padding: black, mirrored pixels, the border pixel
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,7 +46,7 @@ def draw(
     """Draws the random choices of one epoch.
 
     Args:
-        augmentation: ``crop_padding`` (pixels), ``crop_mode`` (``zero`` or ``reflect``),
+        augmentation: ``crop_padding`` (pixels), ``crop_mode`` (``zero``, ``reflect`` or ``edge``),
             ``flip_probability``, ``erase_probability``, ``erase_area`` (least and greatest, as a fraction of
             the image), ``erase_aspect`` (least and greatest height over width), ``erase_value`` (in
             normalised units), ``erase_tries``. Other keys are not read.
@@ -73,8 +72,8 @@ def draw(
 
 def check(augmentation: Mapping[str, Any], image_size: tuple[int, int]) -> None:
     """Raises ValueError with the key and its allowed values if the augmentation cannot be applied."""
-    if augmentation.get("crop_mode") not in _NUMPY_PAD_MODE:
-        raise ValueError(f"`crop_mode` must be zero or reflect, got {augmentation.get('crop_mode')!r}.")
+    if augmentation.get("crop_mode") not in CROP_MODES:
+        raise ValueError(f"`crop_mode` must be one of {', '.join(CROP_MODES)}, got {augmentation.get('crop_mode')!r}.")
     # A reflection needs more pixels than it adds.
     _check_range("crop_padding", augmentation.get("crop_padding"), 0, min(image_size) - 1, int)
     _check_range("erase_tries", augmentation.get("erase_tries"), 1, 10_000, int)
@@ -89,21 +88,39 @@ def check(augmentation: Mapping[str, Any], image_size: tuple[int, int]) -> None:
         _check_range(f"{key}[0]", pair[0], 1e-3, pair[1])
 
 
-def pad(images_NHWC: torch.Tensor, padding: int, mode: str) -> torch.Tensor:
-    """Pads both sides of height and width, with zeros or by reflection (the edge pixel is not repeated)."""
-    width = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    padded: np.ndarray = np.pad(images_NHWC.numpy(), width, mode=_NUMPY_PAD_MODE[mode])  # type: ignore[call-overload]
-    return torch.from_numpy(padded)
+def pad(images_BHWC: torch.Tensor, padding: int, mode: str) -> torch.Tensor:
+    """Pads both sides of height and width.
+
+    ``zero`` adds zeros; ``reflect`` mirrors without repeating the border pixel; ``edge`` repeats the border pixel, as
+    Keras' shifts do by default (``fill_mode="nearest"``).
+    """
+    num_images, height, width, channels = images_BHWC.shape
+    padded_BHWC = images_BHWC.new_zeros(num_images, height + 2 * padding, width + 2 * padding, channels)
+    padded_BHWC[:, padding : padding + height, padding : padding + width] = images_BHWC
+    if mode != "zero":
+        for lines, first, last in (
+            (padded_BHWC[:, padding : padding + height].transpose(0, 2), padding, padding + width - 1),
+            (padded_BHWC.transpose(0, 1), padding, padding + height - 1),
+        ):
+            for distance in range(1, padding + 1):
+                inwards = distance if mode == "reflect" else 0
+                lines[first - distance] = lines[first + inwards]
+                lines[last + distance] = lines[last - inwards]
+    return padded_BHWC
 
 
-def crop(
-    padded_NHWC: torch.Tensor, index_B: torch.Tensor, offsets_B2: torch.Tensor, image_size: tuple[int, int]
-) -> torch.Tensor:
-    """Cuts one window out of each image of the batch; all windows of all images are a view without a copy."""
+def crop(padded_BHWC: torch.Tensor, offsets_B2: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
+    """Cuts one window out of each image, row by row of W * C values: each is copied in one piece."""
+    num_images, padded_height, padded_width, channels = padded_BHWC.shape
     height, width = image_size
-    windows_NPPCHW = padded_NHWC.unfold(1, height, 1).unfold(2, width, 1)
-    windows_NPPHWC = windows_NPPCHW.permute(0, 1, 2, 4, 5, 3)  # rows of W * C bytes are copied in one piece
-    return windows_NPPHWC[index_B, offsets_B2[:, 0], offsets_B2[:, 1]]
+    # As many pieces as there are pixels, each starting one pixel after the one before: a view, without a copy.
+    num_pieces = num_images * padded_height * padded_width - width + 1
+    pieces = padded_BHWC.as_strided((num_pieces, width * channels), (channels, 1))
+    image_B, row_H = (torch.arange(n, device=padded_BHWC.device) for n in (num_images, height))
+    top_B, left_B = offsets_B2.unbind(1)
+    row_BH = (image_B * padded_height + top_B)[:, None] + row_H
+    pixel_BH = row_BH * padded_width + left_B[:, None]
+    return pieces.index_select(0, pixel_BH.flatten()).view(num_images, height, width, channels)
 
 
 def flip(x_BHWC: torch.Tensor, flips_B: torch.Tensor) -> torch.Tensor:

@@ -48,13 +48,13 @@ def verify(name: str, data_dir: Path) -> DatasetState:
     if shape_only.is_shape_only(dataset):
         return _state(dataset, "shape only", shape_only.problem(dataset))
     try:
-        image_set = datasets.load(dataset, data_dir, download=False)
+        num_train_images, num_test_images = datasets.verify(dataset, data_dir)
     except FileNotFoundError as error:
         return _state(dataset, "missing", str(error))
     except (ValueError, OSError) as error:
         return _state(dataset, "corrupt", str(error))
-    counts = f"{len(image_set.train):,} training and {len(image_set.test):,} test images, checksums hold"
-    return _state(dataset, "present" if dataset["files"] else "bundled", counts)
+    counts = f"{num_train_images:,} training and {num_test_images:,} test images, checksums hold"
+    return _state(dataset, "present" if _lies_in_data_dir(dataset) else "bundled", counts)
 
 
 def fetch(name: str, data_dir: Path) -> DatasetState:
@@ -78,8 +78,11 @@ def fetch(name: str, data_dir: Path) -> DatasetState:
 def _look(dataset: dict[str, Any], data_dir: Path) -> DatasetState:
     if shape_only.is_shape_only(dataset):
         return _state(dataset, "shape only", shape_only.problem(dataset))
-    if not dataset["files"]:
+    if not _lies_in_data_dir(dataset):
         return _state(dataset, "bundled", "comes with a package that is installed")
+    for folder in _folders(dataset):
+        if not (data_dir / folder).is_dir():
+            return _state(dataset, "missing", f"no folder {folder} in {data_dir}; put it there yourself.")
     try:
         paths = files.find(dataset, data_dir)
     except FileNotFoundError as error:
@@ -89,6 +92,15 @@ def _look(dataset: dict[str, Any], data_dir: Path) -> DatasetState:
         if size_bytes != expected and path.suffix != ".gz":
             return _state(dataset, "corrupt", f"{path} must hold {expected:,} bytes, got {size_bytes:,}.")
     return _state(dataset, "present", f"in {data_dir}")
+
+
+def _folders(dataset: dict[str, Any]) -> list[str]:
+    """Folders of image files, of a data set that has such (see ``image_tree``)."""
+    return list(dataset.get("options", {}).get("folders", {}).values())
+
+
+def _lies_in_data_dir(dataset: dict[str, Any]) -> bool:
+    return bool(dataset["files"] or _folders(dataset))
 
 
 def _state(dataset: dict[str, Any], state: State, detail: str) -> DatasetState:

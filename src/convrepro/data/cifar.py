@@ -36,5 +36,5 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
 
 
 def _split(part: Any) -> ImageSplit:
-    images_BCHW = torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous()
+    images_BCHW = torch.from_numpy(part.data).permute(0, 3, 1, 2)
     return ImageSplit(images_BCHW, torch.tensor(part.targets, dtype=torch.int64))

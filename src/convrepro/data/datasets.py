@@ -1,51 +1,147 @@
 """From a dataset config to images."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from convrepro import targets
-from convrepro.data import downloads, files
-from convrepro.data.image_set import ImageSet
+from convrepro.data import decoded, downloads, files
+from convrepro.data.image_set import ImageSet, ImageSplit
+from convrepro.data.image_tree import FileSet
+
+_log = logging.getLogger(__name__)
 
 
-def load(dataset: Mapping[str, Any], data_dir: Path, *, download: bool, plugins: Sequence[str] = ()) -> ImageSet:
-    """Finds, verifies and reads a data set.
+def load(
+    dataset: Mapping[str, Any],
+    data_dir: Path,
+    *,
+    download: bool,
+    plugins: Sequence[str] = (),
+    cache_dir: Path | None = None,
+    num_workers: int = 0,
+    max_resident_bytes: int = decoded.MAX_RESIDENT_BYTES,
+) -> ImageSet:
+    """Finds, verifies and reads a data set; or maps what an earlier call with this very config left in ``cache_dir``.
 
     Args:
         dataset: the config node; ``_target_`` names the reader.
         data_dir: folder of the data files.
         download: whether missing files may be fetched.
         plugins: names of packages outside this one from which the reader may come.
+        cache_dir: where decoded images are kept, if the config has their sources' checksums. A file there whose bytes
+            are not those that were written is made anew; where nothing can be written, nothing is kept.
+        num_workers: processes that decode image files; 0 for one per core.
+        max_resident_bytes: of decoded images that may live in memory; those of a larger set stay in their file.
 
     Raises:
         FileNotFoundError: if a file is missing and may not be fetched.
-        ValueError: if a file is not the one of the config, or its images are not what the config says.
+        ValueError: if a file is not the one of the config, its images are not what the config says, or a set is too
+            large for memory and cannot be kept in ``cache_dir``.
     """
+    reader = targets.resolve(dataset["_target_"], plugins)
+    is_large = decoded.num_bytes(dataset) > max_resident_bytes
+    path = decoded.path_of(cache_dir, dataset, reader) if cache_dir and decoded.is_pinned(dataset) else None
+    if path and decoded.is_whole(path):
+        return decoded.open_set(path, dataset, stays=is_large)
+    if not download:
+        files.find(dataset, data_dir)  # before anything is written
+    with _locked(path) as problem:
+        if path and not problem and decoded.is_whole(path):  # another process wrote it in the meantime
+            return decoded.open_set(path, dataset, stays=is_large)
+        if path and path.exists():
+            _log.warning("%s is not what was written there; %s is decoded again.", path, dataset["name"])
+        source = _read(reader, dataset, data_dir, download=download)
+        if path and not problem:
+            try:
+                decoded.write(path, dataset, source, num_workers=num_workers)
+                return decoded.open_set(path, dataset, stays=is_large)
+            except OSError as error:
+                problem = error
+    if problem:
+        _log.warning("decoded images of %s cannot be kept: %s", dataset["name"], problem)
+    if isinstance(source, ImageSet):
+        return source
+    if is_large:
+        raise ValueError(
+            f"{dataset['name']} decodes to {decoded.num_bytes(dataset):,} bytes, more than the {max_resident_bytes:,} "
+            f"that may live in memory, and needs a `cache_dir` that can be written{f': {problem}' if problem else '.'}"
+        )
+    return _decoded_in_memory(dataset, source, num_workers)
+
+
+def verify(dataset: Mapping[str, Any], data_dir: Path) -> tuple[int, int]:
+    """Reads and checks all source files of a data set; returns its numbers of training and test images.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``load`` does.
+    """
+    source = _read(targets.resolve(dataset["_target_"]), dataset, data_dir, download=False)
+    if isinstance(source, FileSet):
+        decoded.verify_files(dataset, source)
+    return len(source.train), len(source.test)
+
+
+def _read(
+    reader: Callable[..., ImageSet | FileSet], dataset: Mapping[str, Any], data_dir: Path, *, download: bool
+) -> ImageSet | FileSet:
     try:
         files.find(dataset, data_dir)
     except FileNotFoundError:
         if not download:
             raise
         downloads.fetch(dataset, data_dir)
-    image_set: ImageSet = targets.resolve(dataset["_target_"], plugins)(dataset, data_dir)
-    _check_fits(image_set, dataset)
-    return image_set
+    source = reader(dataset, data_dir)
+    _check_fits(source, dataset)
+    return source
 
 
-def _check_fits(image_set: ImageSet, dataset: Mapping[str, Any]) -> None:
+def _check_fits(source: ImageSet | FileSet, dataset: Mapping[str, Any]) -> None:
     promised = (dataset["in_channels"], *dataset["image_size"])
-    for key, part in (("num_train_images", image_set.train), ("num_test_images", image_set.test)):
+    for key, part in (("num_train_images", source.train), ("num_test_images", source.test)):
         if len(part) != dataset[key]:
             raise ValueError(f"`{key}` of {dataset['name']} must be {len(part)}, got {dataset[key]}.")
-        if (shape := tuple(part.images_BCHW.shape[1:])) != promised:
+        if isinstance(part, ImageSplit) and part.image_shape != promised:
             raise ValueError(
-                f"images of {dataset['name']} must be {_by(promised)} (`in_channels`, `image_size`), got {_by(shape)}."
+                f"images of {dataset['name']} must be {_by(promised)} (`in_channels`, `image_size`), "
+                f"got {_by(part.image_shape)}."
             )
         if (largest := int(part.labels_B.max())) >= dataset["num_classes"]:
             raise ValueError(
                 f"labels of {dataset['name']} must lie below `num_classes` {dataset['num_classes']}, got {largest}."
             )
+
+
+def _decoded_in_memory(dataset: Mapping[str, Any], source: FileSet, num_workers: int) -> ImageSet:
+    with tempfile.TemporaryDirectory(prefix="convrepro-") as temporary:
+        path = Path(temporary) / "decoded.bin"
+        decoded.write(path, dataset, source, num_workers=num_workers)
+        mapped = decoded.open_set(path, dataset, stays=False)
+        return ImageSet(*(ImageSplit(part.images_BCHW, part.labels_B) for part in (mapped.train, mapped.test)))
+
+
+@contextlib.contextmanager
+def _locked(path: Path | None) -> Iterator[OSError | None]:
+    """Waits until no other process writes ``path``; yields what makes that impossible, if anything does."""
+    if path is None:
+        yield None
+        return
+    lock = filelock.FileLock(path.with_suffix(".lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        yield error
+        return
+    try:
+        yield None
+    finally:
+        lock.release()
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -11,8 +11,6 @@ from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
-import pooch
-
 from convrepro import durable
 from convrepro.data import files
 
@@ -67,6 +65,8 @@ def fetch(dataset: Mapping[str, Any], data_dir: Path, *, transfer: Transfer = tr
 
 
 def _download(download: Mapping[str, Any], data_dir: Path, transfer: Transfer) -> Path:
+    import pooch  # not needed where the data are
+
     url, path = _https(download["url"]), files.inside(data_dir, download["file"])
     kind = next((kind for kind in files.CHECKSUMS if kind in download), None)
     if kind is None:

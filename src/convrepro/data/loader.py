@@ -1,37 +1,35 @@
 """Loaders over a data set that lives on the device as one tensor: no workers, no copies, no per-image Python.
 
-Batches come with channels last in memory, the layout in which CPU convolutions are fastest.
+A set that is too large for that stays in a file; then other processes read and crop ahead, with the same draws. Batches
+come with channels last in memory, the layout in which CPU convolutions are fastest.
 """
 
 # Shapes: N images of the set, B of a batch, C channels, H height, W width, R = W * C values of an image row.
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
 from convrepro.data import augmentation as augment
 from convrepro.data.image_set import ImageSplit
+from convrepro.data.shown_images import Prefetched, ShownImages
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class EpochLoader:
-    """Shuffled, augmented training batches; the last, short one included.
-
-    What an epoch consists of depends on ``seed`` and its number only: not on the device, nor on what was
-    iterated before.
+    """Shuffled, augmented training batches of any seed and epoch; the last, short one included.
 
     Args:
-        split: images to train on.
+        split: images to train on. Those that are on ``device`` already are shared, not copied.
         batch_size: images in a batch.
-        seed: seed of the run.
         mean: per channel, of images scaled to [0, 1].
         std: likewise.
         augmentation: see ``augmentation.draw``.
-        device: where the images live and the batches come from.
-        epoch: called when an iteration starts; the number of its epoch.
+        device: where the images live, unless they stay in a file, and the batches come from.
+        num_workers: processes that read images which stay in a file; 0 for one per core.
 
     Raises:
         ValueError: if an argument does not fit.
@@ -42,42 +40,62 @@ class EpochLoader:
         split: ImageSplit,
         *,
         batch_size: int,
-        seed: int,
         mean: Sequence[float],
         std: Sequence[float],
         augmentation: Mapping[str, Any],
         device: torch.device,
-        epoch: Callable[[], int],
+        num_workers: int = 0,
     ) -> None:
-        height, width = split.images_BCHW.shape[2:]
-        augment.check(augmentation, (height, width))
-        self.batch_size, self.seed, self.epoch = _checked_batch_size(batch_size), seed, epoch
-        self.augmentation, self.image_size, self.device = augmentation, (height, width), device
-        padded = augment.pad(_channels_last(split), augmentation["crop_padding"], augmentation["crop_mode"])
-        self.padded_NHWC, self.labels_N = padded.to(device), split.labels_B.to(device)
+        augment.check(augmentation, split.image_shape[1:])
+        self.batch_size, self.num_images = _checked_batch_size(batch_size), len(split)
+        self.split, self.augmentation, self.device = split.to(device), augmentation, device
+        self.num_workers, self.starts = num_workers, range(0, self.num_images, batch_size)
         self.normalize = _Normalization(split, mean, std, device)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.labels_N) / self.batch_size)
+        return len(self.starts)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def epoch(self, seed: int, epoch: int) -> "EpochBatches":
+        """The batches of one epoch: a function of ``seed`` and ``epoch`` only, the same on every device."""
         draws = augment.draw(
             self.augmentation,
-            num_images=len(self.labels_N),
-            image_size=self.image_size,
-            seed=self.seed,
-            epoch=self.epoch(),
-        ).to(self.device)
-        flips, erases = (self.augmentation[key] > 0 for key in ("flip_probability", "erase_probability"))
-        for rows in _slices(len(self.labels_N), self.batch_size):
-            index_B = draws.order_N[rows]
-            x_BHWC = augment.crop(self.padded_NHWC, index_B, draws.offsets_N2[rows], self.image_size)
-            if flips:
-                x_BHWC = augment.flip(x_BHWC, draws.flips_N[rows])
-            x_BHWC = self.normalize(x_BHWC)
-            if erases:
-                augment.erase(x_BHWC, draws.erasures_N4[rows], self.augmentation["erase_value"])
-            yield x_BHWC.permute(0, 3, 1, 2), self.labels_N[index_B]
+            num_images=self.num_images,
+            image_size=self.split.image_shape[1:],
+            seed=seed,
+            epoch=epoch,
+        )
+        return EpochBatches(self, draws)
+
+
+class EpochBatches:
+    """One epoch's batches, made by ``EpochLoader.epoch``; may be iterated again and gives the same.
+
+    A batch is ``torch.float32`` (B, C, H, W), channels last in memory, and ``torch.int64`` (B,), both on the device.
+    """
+
+    def __init__(self, loader: EpochLoader, draws: augment.EpochDraws) -> None:
+        self.loader = loader
+        shown = ShownImages(loader.split, loader.split.rows_B[draws.order_N], draws, loader.augmentation)
+        self.crops = _source(shown, loader.batch_size, loader.num_workers, loader.device)
+        self.erasures_N4 = draws.erasures_N4.to(loader.device)
+        self.labels_N = loader.split.labels_B[draws.order_N].to(loader.device)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self.images(start, start + self.loader.batch_size) for start in self.loader.starts)
+
+    def images(self, start: int, stop: int) -> Batch:
+        """Images ``start`` to ``stop`` of the epoch's order at once: bit by bit those of the batches.
+
+        Those of a set that stays in a file are ready if the last call stopped at ``start``, after whole batches.
+        """
+        augmentation, stop = self.loader.augmentation, min(stop, self.loader.num_images)
+        x_BHWC = self.loader.normalize(self.crops(start, stop).to(self.loader.device, non_blocking=True))
+        if augmentation["erase_probability"]:
+            augment.erase(x_BHWC, self.erasures_N4[start:stop], augmentation["erase_value"])
+        return x_BHWC.permute(0, 3, 1, 2), self.labels_N[start:stop]
 
 
 class EvaluationLoader:
@@ -88,7 +106,8 @@ class EvaluationLoader:
         batch_size: images in a batch.
         mean: per channel, of images scaled to [0, 1].
         std: likewise.
-        device: where the images live and the batches come from.
+        device: where the images live, unless they stay in a file, and the batches come from.
+        num_workers: processes that read images which stay in a file; 0 for one per core.
 
     Raises:
         ValueError: if an argument does not fit.
@@ -102,24 +121,35 @@ class EvaluationLoader:
         mean: Sequence[float],
         std: Sequence[float],
         device: torch.device,
+        num_workers: int = 0,
     ) -> None:
-        self.batch_size = _checked_batch_size(batch_size)
-        self.images_NHWC, self.labels_N = _channels_last(split).to(device), split.labels_B.to(device)
+        self.batch_size, self.num_workers, self.device = _checked_batch_size(batch_size), num_workers, device
+        self.split, self.labels_N = split.to(device), split.labels_B.to(device)
         self.normalize = _Normalization(split, mean, std, device)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.labels_N) / self.batch_size)
+        return math.ceil(len(self.split) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in _slices(len(self.labels_N), self.batch_size):
-            yield self.normalize(self.images_NHWC[rows]).permute(0, 3, 1, 2), self.labels_N[rows]
+        images = _source(ShownImages(self.split, self.split.rows_B), self.batch_size, self.num_workers, self.device)
+        for start in range(0, len(self.split), self.batch_size):
+            stop = min(start + self.batch_size, len(self.split))
+            x_BHWC = self.normalize(images(start, stop).to(self.device, non_blocking=True))
+            yield x_BHWC.permute(0, 3, 1, 2), self.labels_N[start:stop]
+
+
+def _source(shown: ShownImages, batch_size: int, num_workers: int, device: torch.device) -> ShownImages | Prefetched:
+    """Images in bytes: from where they live, or, of a set that stays in a file, from processes that read ahead."""
+    if shown.split.stays_in is None:
+        return shown.to(device)
+    return Prefetched(shown, batch_size=batch_size, num_workers=num_workers, pin_memory=device.type == "cuda")
 
 
 class _Normalization:
     """(x / 255 - mean) / std as one multiplication and one addition per value, along whole image rows."""
 
     def __init__(self, split: ImageSplit, mean: Sequence[float], std: Sequence[float], device: torch.device) -> None:
-        num_channels, width = split.images_BCHW.shape[1], split.images_BCHW.shape[3]
+        num_channels, _, width = split.image_shape
         if not len(mean) == len(std) == num_channels or not all(value > 0 for value in std):
             raise ValueError(
                 f"`mean` and `std` need a value, `std` a positive one, for each of {num_channels} channels, "
@@ -132,14 +162,6 @@ class _Normalization:
     def __call__(self, x_BHWC: torch.Tensor) -> torch.Tensor:
         x_BHR = x_BHWC.flatten(2).to(torch.float32)
         return torch.addcmul(self.shift_R, x_BHR, self.scale_R).view(x_BHWC.shape)
-
-
-def _channels_last(split: ImageSplit) -> torch.Tensor:
-    return split.images_BCHW.permute(0, 2, 3, 1).contiguous()
-
-
-def _slices(num_images: int, batch_size: int) -> Iterator[slice]:
-    return (slice(start, start + batch_size) for start in range(0, num_images, batch_size))
 
 
 def _checked_batch_size(batch_size: int) -> int:

@@ -9,7 +9,6 @@ such as class names, are for people and not read. Images are JPEG or PNG.
 
 import io
 import math
-import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -19,15 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from convrepro import durable
-from convrepro.data import files, splits
+from convrepro.data import encoded, files, splits
 from convrepro.data.image_set import ImageSet, ImageSplit
 
 _MAX_BYTES = 1 << 32  # of a pack's arrays together, and of its decoded images
-_MAX_PIXELS = 1 << 24  # of one encoded image
-_MODE = {1: "L", 3: "RGB"}  # Pillow's name for a number of channels
 
 
 def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
@@ -76,17 +73,17 @@ def write(path: Path, images: torch.Tensor, labels: torch.Tensor, split: torch.T
         ValueError: if these do not fit each other.
     """
     everything = ImageSplit(images, labels)
-    if images.shape[1] not in _MODE or split.shape != labels.shape or int(labels.max()) >= len(classes):
+    if images.shape[1] not in encoded.MODE or split.shape != labels.shape or int(labels.max()) >= len(classes):
         raise ValueError(
             f"a pack needs 1 or 3 channels, a split per image and a name per class, got {images.shape[1]}, "
             f"{tuple(split.shape)} of {len(everything)}, and {len(classes)} for label {int(labels.max())}."
         )
-    encoded = [_to_png(image_HWC) for image_HWC in images.permute(0, 2, 3, 1).numpy()]
+    files_of_images = [_to_png(image_HWC) for image_HWC in images.permute(0, 2, 3, 1).numpy()]
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        blob=np.frombuffer(b"".join(encoded), np.uint8),
-        offsets=np.cumsum([0, *map(len, encoded)], dtype=np.int64),
+        blob=np.frombuffer(b"".join(files_of_images), np.uint8),
+        offsets=np.cumsum([0, *map(len, files_of_images)], dtype=np.int64),
         labels=labels.numpy(),
         split=split.numpy().astype(np.uint8),
         classes=np.array(classes, dtype=np.str_),
@@ -135,35 +132,14 @@ def _decode_all(pack: str, blob: np.ndarray, offsets: Sequence[int], dataset: Ma
     if math.prod(shape) > _MAX_BYTES:
         raise ValueError(f"images of {pack} must decode to at most {_MAX_BYTES:,} bytes, got {shape}.")
     images_BHWC = np.empty(shape, np.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        for i, (start, stop) in enumerate(pairwise(offsets)):
-            try:
-                image = _decode(blob[start:stop].tobytes(), _MODE[shape[3]])
-                if "resize" in dataset["options"]:
-                    image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
-                if image.size != (width, height):
-                    raise ValueError(f"it must be {width}x{height} pixels, got {image.width}x{image.height}")
-            # What Pillow raises on files that are cut, forged or no images.
-            except (
-                OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning
-            ) as error:  # fmt: skip
-                raise ValueError(f"image {i} of {pack} cannot be used: {error}.") from error
-            images_BHWC[i] = np.asarray(image).reshape(shape[1:])
+    for i, (start, stop) in enumerate(pairwise(offsets)):
+        try:
+            images_BHWC[i] = encoded.decode(
+                blob[start:stop].tobytes(), shape[1:], resize="resize" in dataset["options"]
+            )
+        except ValueError as error:
+            raise ValueError(f"image {i} of {pack} cannot be used: {error}.") from error
     return torch.from_numpy(images_BHWC).permute(0, 3, 1, 2)
-
-
-def _decode(encoded: bytes, mode: str) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG"))
-    except UnidentifiedImageError as error:
-        raise ValueError("it is neither JPEG nor PNG") from error
-    if image.width * image.height > _MAX_PIXELS:
-        raise ValueError(f"it has more than {_MAX_PIXELS:,} pixels")
-    if image.mode != mode:
-        raise ValueError(f"its mode must be {mode}, got {image.mode}")
-    image.load()
-    return image
 
 
 def _to_png(image_HWC: np.ndarray) -> bytes:

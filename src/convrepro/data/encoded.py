@@ -1,0 +1,61 @@
+"""One encoded image, as packs and folders hold them, decoded to pixels of a given shape."""
+
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+_MAX_PIXELS = 1 << 26
+MODE = {1: "L", 3: "RGB"}  # Pillow's name for a number of channels
+# What Pillow raises on files that are cut, forged or no images.
+_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+
+def decode(
+    content: bytes,
+    shape_HWC: tuple[int, int, int],
+    *,
+    resize: bool,
+    formats: tuple[str, ...] = ("JPEG", "PNG"),
+    other_modes: tuple[str, ...] = (),
+) -> np.ndarray:
+    """Pixels of an image, ``uint8`` of ``shape_HWC`` with 1 or 3 channels.
+
+    Args:
+        content: the file's bytes.
+        shape_HWC: what the image must be, or become.
+        resize: whether it is scaled until it covers that size, keeping its aspect ratio, and cropped around the centre
+            (Lanczos).
+        formats: that are read, as Pillow names them.
+        other_modes: Pillow's colour modes that are converted to the one of ``shape_HWC``.
+
+    Raises:
+        ValueError: if it is broken or not what it must be; one line that does not name it.
+    """
+    height, width, channels = shape_HWC
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image = _open(content, MODE[channels], formats, other_modes)
+            if resize:
+                image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
+        except _BROKEN as error:
+            raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+    if image.size != (width, height):
+        raise ValueError(f"it must be {width}x{height} pixels, got {image.width}x{image.height}")
+    return np.asarray(image).reshape(shape_HWC)
+
+
+def _open(content: bytes, mode: str, formats: tuple[str, ...], other_modes: tuple[str, ...]) -> Image.Image:
+    try:
+        image: Image.Image = Image.open(io.BytesIO(content), formats=formats)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"it is neither {' nor '.join(formats)}") from error
+    if image.width * image.height > _MAX_PIXELS:
+        raise ValueError(f"it has more than {_MAX_PIXELS:,} pixels")
+    modes = dict.fromkeys((mode, *other_modes))
+    if image.mode not in modes:
+        raise ValueError(f"its mode must be {' or '.join(modes)}, got {image.mode}")
+    image.load()
+    return image if image.mode == mode else image.convert(mode)

@@ -1,0 +1,104 @@
+"""Images of an epoch in the order in which they are shown, cropped and mirrored, still as bytes."""
+
+# Shapes: N images of the epoch, B of a piece, C channels, H height, W width.
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from joblib import cpu_count
+from torch.utils.data import DataLoader, Dataset
+
+from convrepro.data import augmentation as augment
+from convrepro.data.image_set import ImageSplit
+
+
+@dataclass(frozen=True, eq=False)
+class ShownImages:
+    """What an epoch shows.
+
+    Args:
+        split: the images; on the device of ``rows_N`` and ``draws``.
+        rows_N: which of its stored images are shown, in this order.
+        draws: how they are cropped and mirrored; None shows them as they are.
+        augmentation: see ``augmentation.draw``.
+    """
+
+    split: ImageSplit
+    rows_N: torch.Tensor
+    draws: augment.EpochDraws | None = None
+    augmentation: Mapping[str, Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows_N)
+
+    def to(self, device: torch.device) -> "ShownImages":
+        draws = self.draws.to(device) if self.draws else None
+        return replace(self, split=self.split.to(device), rows_N=self.rows_N.to(device), draws=draws)
+
+    def __call__(self, start: int, stop: int) -> torch.Tensor:
+        """Images ``start`` to ``stop``: ``torch.uint8``, (B, H, W, C)."""
+        x_BHWC = self.split.gather(self.rows_N[start:stop])
+        if self.draws is None or self.augmentation is None:
+            return x_BHWC
+        if padding := self.augmentation["crop_padding"]:
+            padded_BHWC = augment.pad(x_BHWC, padding, self.augmentation["crop_mode"])
+            x_BHWC = augment.crop(padded_BHWC, self.draws.offsets_N2[start:stop], self.split.image_shape[1:])
+        if self.augmentation["flip_probability"]:
+            x_BHWC = augment.flip(x_BHWC, self.draws.flips_N[start:stop])
+        return x_BHWC
+
+
+class Prefetched:
+    """The same images, made ahead of time by other processes.
+
+    Args:
+        shown: the images; on the CPU.
+        batch_size: images that a process makes at once.
+        num_workers: processes; 0 for one per core, of which there are never more.
+        pin_memory: whether they are handed over in memory that a GPU copies from directly.
+    """
+
+    def __init__(self, shown: ShownImages, *, batch_size: int, num_workers: int, pin_memory: bool) -> None:
+        self._shown, self._batch_size, self._pin_memory = shown, batch_size, pin_memory
+        self._num_workers = min(num_workers or cpu_count(), cpu_count())
+        self._position = 0
+        self._batches: Iterator[torch.Tensor] = iter(())
+
+    def __call__(self, start: int, stop: int) -> torch.Tensor:
+        """Images ``start`` to ``stop``, as ``ShownImages`` gives them.
+
+        They are ready if the last call stopped at ``start``, after whole batches; else reading ahead starts anew.
+        """
+        if start != self._position or start == 0:
+            self._position, self._batches = start, self._read_ahead(start)
+        pieces: list[torch.Tensor] = []
+        while self._position < stop:
+            pieces.append(next(self._batches))
+            self._position += self._batch_size
+        if self._position >= len(self._shown):
+            self._batches = iter(())  # ends the processes
+        return torch.cat(pieces)[: stop - start] if len(pieces) > 1 else pieces[0][: stop - start]
+
+    def _read_ahead(self, start: int) -> Iterator[torch.Tensor]:
+        loader = DataLoader(
+            _Batches(self._shown, range(start, len(self._shown), self._batch_size)),
+            batch_size=None,
+            num_workers=self._num_workers,
+            pin_memory=self._pin_memory,
+            generator=torch.Generator(),  # else it draws from the global one, and the network would draw other numbers
+        )
+        return iter(loader)
+
+
+class _Batches(Dataset[torch.Tensor]):
+    def __init__(self, shown: ShownImages, starts: range) -> None:
+        self._shown, self._starts = shown, starts
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        start = self._starts[index]
+        return self._shown(start, start + self._starts.step)
