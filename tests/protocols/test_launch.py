@@ -40,6 +40,21 @@ def test_side_by_side_is_the_same_as_in_turn(tmp_path: Path) -> None:
     assert numbers[0] == numbers[1]
 
 
+@pytest.mark.parametrize("launcher", ["serial", "joblib"])
+def test_seeds_of_a_cell_go_together_where_the_machine_says_so(tmp_path: Path, launcher: str) -> None:
+    cells = [
+        compose([*TINY, "recipe.epochs=1", f"model.filters={filters}", "machine.seeds_per_device=2",
+                 f"machine.results_dir='{tmp_path}'"])
+        for filters in (4, 6)
+    ]  # fmt: skip
+    runs = [dataclasses.replace(cell, seed=seed) for seed in (0, 1, 2) for cell in cells]
+    outcomes = list(launch(runs, launcher=launcher))
+    found = {(run_id(outcome.config), outcome.config.seed): outcome.record for outcome in outcomes}
+    assert found.keys() == {(run_id(config), config.seed) for config in runs}
+    for (_, seed), record in found.items():
+        assert record.environment["seeds_together"] == (1 if seed == 2 else 2)
+
+
 def test_an_unknown_launcher() -> None:
     with pytest.raises(ValueError, match="`launcher` must be one of serial, joblib, got 'rocket'"):
         list(launch([], launcher="rocket"))

@@ -12,11 +12,11 @@ from convrepro.data import EvaluationLoader
 from convrepro.protocols import run as run_module
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
-from convrepro.protocols.run import run
+from convrepro.protocols.run import run, run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.protocols.train import build_network, load_data
 from convrepro.records import Record, store, workspace
-from convrepro.training import checkpoints
+from convrepro.training import Learner, checkpoints
 
 TINY = [
     *("dataset=digits", "protocol.images=0.2", "model=cnn4", "model.filters=8", "recipe=quickstart"),
@@ -101,7 +101,7 @@ def test_kept_weights_have_the_accuracy_that_the_rule_reports(
     config = _config(finished_dir, "conv=dk", override)
     folder = workspace.weights_dir(workspace.run_dir(finished_dir, record.run_id, 0))
     network = build_network(config)
-    content = checkpoints.load_whole(folder / f"{rule}.pt")
+    content = checkpoints.load(folder / f"{rule}.pt")
     assert content["epoch"] == record.selected[rule]["epoch"]
     network.load_state_dict(content["weights"])
     network.eval()
@@ -193,10 +193,10 @@ def test_missing_data_without_leave_to_download_say_where_and_leave_nothing(tmp_
     "override",
     ["recipe.optimizer.lr=-1", "conv.pieces=0", "+conv.colour=red", "model.filters=-3", "dataset.num_classes=3"],
 )
-def test_what_cannot_be_built_leaves_nothing(tmp_path: Path, override: str) -> None:
+def test_what_cannot_be_built_leaves_nothing_that_counts(tmp_path: Path, override: str) -> None:
     with pytest.raises(ValueError, match=r"must|cannot|takes no key|Invalid"):
         run(_config(tmp_path, "conv=dk", override))
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
 
 
 def test_a_last_step_that_blows_up_is_a_divergence_too(tmp_path: Path) -> None:
@@ -217,10 +217,81 @@ def test_a_loss_that_is_no_number_is_a_record_of_its_own(tmp_path: Path) -> None
 def test_a_diverged_run_keeps_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_module.train_phase
 
-    def late(*arguments: Any, **keywords: Any) -> tuple[Any, str]:
-        return whole(*arguments, **keywords)[0], "in the last epoch"
+    def late(learners: list[Learner], *arguments: Any) -> None:
+        whole(learners, *arguments)
+        for learner in learners:
+            learner.reason = "in the last epoch"
 
     monkeypatch.setattr(run_module, "train_phase", late)
     record = run(_config(tmp_path, "recipe.epochs=1"))
     assert record.reason == "in the last epoch"
     assert _weights(tmp_path, record) == {}
+
+
+def _seeds(results_dir: Path, *overrides: str, seeds: tuple[int, ...] = (0, 1, 2)) -> list[Config]:
+    one = _config(results_dir, *overrides)
+    return [dataclasses.replace(one, seed=seed) for seed in seeds]
+
+
+def test_seeds_together_leave_the_records_and_weights_of_seeds_alone(
+    finished: tuple[str, Record], finished_dir: Path, tmp_path: Path
+) -> None:
+    override, _ = finished
+    told: dict[int, float] = {}
+    together = run_seeds(_seeds(tmp_path, "conv=dk", override), report=told.__setitem__)
+    assert list(together) == [0, 1, 2]
+    assert told == {0: 1.0, 1: 1.0, 2: 1.0}
+    for seed, record in together.items():
+        alone = run(_config(finished_dir, "conv=dk", override, f"seed={seed}"))
+        assert _numbers(record) == _numbers(alone)
+        assert _weights(tmp_path, record) == _weights(finished_dir, alone)
+        assert (alone.environment["seeds_together"], record.environment["seeds_together"]) == (1, 3)
+
+
+def test_a_seed_of_another_process_is_left_to_it(tmp_path: Path) -> None:
+    configs = _seeds(tmp_path, "recipe.epochs=1")
+    with workspace.claim(workspace.run_dir(tmp_path, run_id(configs[1]), 1)):
+        assert run_seeds(configs).keys() == {0, 2}
+    assert store.read(workspace.records_dir(tmp_path), run_id(configs[1]), 1) is None
+
+
+def test_only_seeds_without_a_record_are_run(tmp_path: Path) -> None:
+    configs = _seeds(tmp_path, "recipe.epochs=1")
+    first = run(configs[1])
+    told: dict[int, float] = {}
+    assert run_seeds(configs, report=told.__setitem__)[1] == first
+    assert told.keys() == {0, 2}
+
+
+def test_a_seed_that_diverges_leaves_the_others_records_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are spoilt in the phase that selects: it takes no part in the second."""
+    make_learner = run_module.make_learner
+
+    def spoilt(config: Config, **keywords: Any) -> Learner:
+        learner = make_learner(config, **keywords)
+        if config.seed == 1:
+            torch.nn.init.constant_(learner.network.classifier.bias, torch.nan)
+        return learner
+
+    monkeypatch.setattr(run_module, "make_learner", spoilt)
+    records = run_seeds(_seeds(tmp_path, "recipe.epochs=2", "protocol.retrain=true"))
+    monkeypatch.undo()
+    assert [record.status for record in records.values()] == ["done", "diverged", "done"]
+    assert "select_train_loss" in records[1].epochs
+    assert "train_loss" not in records[1].epochs
+    alone = run(_config(tmp_path / "alone", "recipe.epochs=2", "protocol.retrain=true", "seed=2"))
+    assert _numbers(records[2]) == _numbers(alone)
+
+
+def test_a_failure_is_noted_for_every_seed_of_the_group(tmp_path: Path) -> None:
+    def fail(seed: int, fraction: float) -> None:
+        raise OSError("the disk is full")
+
+    configs = _seeds(tmp_path)
+    with pytest.raises(OSError, match="the disk is full"):
+        run_seeds(configs, report=fail)
+    assert {workspace.failure(tmp_path, run_id(configs[0]), seed) for seed in (0, 1, 2)} == {
+        "OSError: the disk is full"
+    }

@@ -33,6 +33,18 @@ from convrepro.training import multistep
         ("recipe.sigma_clip=[0,1]", "`recipe.sigma_clip` must be two rising positive"),
         ("recipe.sigma_clip=[0.1]", "`recipe.sigma_clip` must be two rising positive"),
         ("recipe.sigma_clip=0.1", "`recipe.sigma_clip`"),
+        ("recipe.clip_gradient_norm=0", "`recipe.clip_gradient_norm` must be above 0 and finite, got 0.0"),
+        ("recipe.clip_gradient_value=inf", "`recipe.clip_gradient_value` must be above 0 and finite, got inf"),
+        (
+            "recipe.plateau={metric:loss,decay_factor:0.9,patience:3}",
+            "`recipe.plateau.metric` must be one of train_loss",
+        ),
+        ("recipe.plateau={metric:train_loss,decay_factor:0.9}", "plateau.patience"),
+        ("recipe.plateau={metric:train_loss,decay_factor:2,patience:3}", "`recipe.plateau` must have .* got 2.0 and 3"),
+        ("machine.seeds_per_device=0", "`machine.seeds_per_device` must lie in"),
+        ("machine.backend=threads", "`machine.backend` must be one of auto, loop, streams, got 'threads'"),
+        ("machine.precision=float16", "`machine.precision` must be one of float32, tf32, bfloat16"),
+        ("+model.memory_format=diagonal", "`model.memory_format` must be one of channels_last, contiguous"),
         ("machine.accelerator=abacus", "`machine.accelerator` must be one of auto, cpu, gpu"),
         ("machine.download=perhaps", "`machine.download`"),
         ("protocol.images=0.001", "`protocol.images` must leave a validation image of 200, got 0.001"),
@@ -69,3 +81,17 @@ def test_fewer_images_are_a_scaled_run_too() -> None:
 def test_the_epoch_of_a_second_training_needs_images_to_be_chosen_on() -> None:
     with pytest.raises(ValueError, match=r"`protocol\.retrain` must have `protocol\.validation_images`"):
         compose(["protocol.retrain=true", "protocol.validation_images=0"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["protocol.validation_images=0"], "validation_loss needs `protocol.validation_images`, got 0"),
+        (["protocol.retrain=true"], "validation_loss is missing in a phase of `protocol.retrain`"),
+    ],
+)
+def test_a_plateau_needs_its_metric_in_every_phase(overrides: list[str], message: str) -> None:
+    plateau = "recipe.plateau={metric:validation_loss,decay_factor:0.9,patience:3}"
+    assert compose([plateau]).recipe.plateau is not None
+    with pytest.raises(ValueError, match=message):
+        compose([plateau, *overrides])

@@ -10,9 +10,18 @@ from convrepro.conv import AdaptiveConv2d, CurriculumSmoothingConv2d
 from convrepro.protocols.compose import compose
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config
-from convrepro.protocols.train import build_network, device_of, load_data, make_optimizer, train_phase
-from convrepro.training import Classifier
+from convrepro.protocols.train import (
+    backend_of,
+    build_network,
+    device_of,
+    load_data,
+    make_learner,
+    make_optimizer,
+    train_phase,
+)
+from convrepro.training import Learner
 
+CPU = torch.device("cpu")
 ADAPTIVE = [
     *("dataset=digits", "protocol.images=0.1", "model=simple_cnn", "model.kernel_size=3", "model.filters=4"),
     *("conv=aconv", "recipe=quickstart", "recipe.epochs=2", "recipe.optimizer.lr=0.1"),
@@ -79,15 +88,16 @@ def _stop_at(fraction: float) -> Callable[[float], None]:
     return report
 
 
-def _trained(config: Config, folder: Path, report: Callable[[float], None] = lambda fraction: None) -> Classifier:
+def _trained(config: Config, folder: Path, report: Callable[[float], None] = lambda fraction: None) -> Learner:
     (phase,), _ = phases_of(config.protocol, load_data(config))
-    classifier, reason = train_phase(config, phase, device=torch.device("cpu"), folder=folder, report=report)
-    assert not reason
-    return classifier
+    learner = make_learner(config, device=CPU, folder=folder, report=report)
+    train_phase([learner], config, phase)
+    assert not learner.reason
+    return learner
 
 
-def _sigmas(classifier: Classifier) -> list[torch.Tensor]:
-    return [layer.sigma.detach() for layer in classifier.modules() if isinstance(layer, AdaptiveConv2d)]
+def _sigmas(learner: Learner) -> list[torch.Tensor]:
+    return [layer.sigma.detach() for layer in learner.network.modules() if isinstance(layer, AdaptiveConv2d)]
 
 
 @pytest.mark.parametrize(
@@ -114,12 +124,12 @@ def test_a_resumed_training_clips_as_one_that_was_not_stopped(tmp_path: Path) ->
     with pytest.raises(Stop):
         _trained(config, tmp_path / "stopped", _stop_at(0.7))
     resumed = _trained(config, tmp_path / "stopped")
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0.0, atol=0.0)
+    torch.testing.assert_close(resumed.network.state_dict(), whole.network.state_dict(), rtol=0.0, atol=0.0)
     assert all(((sigma_O >= 0.25) & (sigma_O <= 0.3)).all() for sigma_O in _sigmas(resumed))
 
 
-def _smoothing(classifier: Classifier) -> list[float]:
-    layers = [layer for layer in classifier.modules() if isinstance(layer, CurriculumSmoothingConv2d)]
+def _smoothing(learner: Learner) -> list[float]:
+    layers = [layer for layer in learner.network.modules() if isinstance(layer, CurriculumSmoothingConv2d)]
     return [layer.sigma.item() for layer in layers]
 
 
@@ -135,4 +145,55 @@ def test_a_resumed_curriculum_is_that_of_one_that_was_not_stopped(tmp_path: Path
         _trained(config, tmp_path / "stopped", _stop_at(0.5))
     resumed = _trained(config, tmp_path / "stopped")
     assert resumed.history == whole.history
-    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0.0, atol=0.0)
+    torch.testing.assert_close(resumed.network.state_dict(), whole.network.state_dict(), rtol=0.0, atol=0.0)
+
+
+def test_the_recipes_clipping_and_plateau_reach_the_learner(tmp_path: Path) -> None:
+    """A plateau of a scaled run waits for a tenth of the whole recipe's epochs; gradients of 0 move nothing."""
+    plateau = "recipe.plateau={metric:train_loss,decay_factor:0.5,patience:10}"
+    scaled = ["recipe.epochs=50", "protocol.scale=0.1", "recipe.milestones=[]"]
+    config = compose([*ADAPTIVE, *scaled, plateau, "recipe.clip_gradient_value=1e-30"])
+    learner = make_learner(config, device=CPU, folder=tmp_path)
+    learner.history = {"train_loss": [1.0, 2.0, 2.0]}
+    learner.start_epoch(3)
+    assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.5)
+    learner.step(torch.randn(4, 1, 8, 8), torch.arange(4))
+    assert all(parameter.grad.abs().max() <= 1e-30 for parameter in learner.parameters)
+
+
+def test_a_fused_optimizer_on_a_gpu_only() -> None:
+    """By the names of the arguments; the recipe's own choice stands."""
+    config = compose(["recipe=dk_adam"])
+    gpu = make_optimizer(config, torch.device("cuda")).keywords
+    assert (gpu["fused"], gpu["capturable"]) == (True, True)
+    assert "fused" not in make_optimizer(config, CPU).keywords
+    assert make_optimizer(compose(["+recipe.optimizer.fused=false"]), torch.device("cuda")).keywords["fused"] is False
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "overrides", "expected"),
+    [
+        ("auto", "cpu", [], "loop"),
+        ("loop", "cuda", [], "loop"),
+        ("auto", "cuda", [], "streams"),
+        ("streams", "cuda", [], "streams"),
+        ("auto", "cuda", ["+recipe.optimizer.dampening=0.5", "recipe.optimizer.nesterov=false"], "loop"),
+    ],
+)
+def test_the_back_end(tmp_path: Path, backend: str, device: str, overrides: list[str], expected: str) -> None:
+    config = compose(["recipe=dk_sgd", f"machine.backend={backend}", *overrides])
+    learner = make_learner(config, device=CPU, folder=tmp_path)
+    assert backend_of(config, torch.device(device), [learner]) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "overrides", "reason"),
+    [
+        ("cpu", [], "streams needs a CUDA device; use loop or auto"),
+        ("cuda", ["+recipe.optimizer.dampening=0.5", "recipe.optimizer.nesterov=false"], "streams takes optimizers"),
+    ],
+)
+def test_a_back_end_that_cannot_be(tmp_path: Path, device: str, overrides: list[str], reason: str) -> None:
+    config = compose(["recipe=dk_sgd", "machine.backend=streams", *overrides])
+    with pytest.raises(ValueError, match=reason):
+        backend_of(config, torch.device(device), [make_learner(config, device=CPU, folder=tmp_path)])

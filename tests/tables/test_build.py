@@ -179,6 +179,21 @@ def test_a_table_that_stands_in_no_paper(records: list[Record], table: MakeTable
     assert built.rows[1].against_baseline is not None
 
 
+def test_runs_that_were_not_computed_in_float32_are_named(record: MakeRecord, table: MakeTable) -> None:
+    made = [
+        {"precision": "tf32"},
+        {"precision": "float32", "compiled": False},
+        {"precision": "tf32"},
+        {"compiled": True},
+    ]
+    records = [replace(record("standard", seed, 5.0), environment=environment) for seed, environment in enumerate(made)]
+    row = build(table(num_seeds=4, paper=""), records, None).rows[0]
+    assert row.notes == (
+        "computed in tf32: seeds 0, 2",
+        "computed in float32 and torch.compile: seeds 3",
+    )
+
+
 def test_a_misprint_is_shown_with_its_reason(records: list[Record], table: MakeTable, paper: Paper) -> None:
     numbers = tuple(replace(number, misprint="it is a copy") for number in paper.numbers)
     built = build(table(), records, replace(paper, numbers=numbers))

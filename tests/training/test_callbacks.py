@@ -1,76 +1,43 @@
-"""What happens beside the training."""
+"""What happens at the end of an epoch beside the training."""
 
-import itertools
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import pytest
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from tests.training import seeds
 
-from convrepro.training import Classifier, TellEpoch, fit, multistep
-
-BATCHES = DataLoader(TensorDataset(torch.ones(6, 1, 4, 4), torch.arange(6) % 3), batch_size=3)
+from convrepro.training import KeepWeights, Learner, checkpoints
 
 
-class Clock(nn.Module):
-    """Passes its input on, and remembers what epoch it was told where it was used."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("epoch", torch.tensor(-1.0))
-        self.used: list[tuple[str, float]] = []
-
-    def set_epoch(self, epoch: float) -> None:
-        self.epoch.fill_(epoch)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        self.used.append(("training" if self.training else "evaluation", self.epoch.item()))
-        return x
+def test_logs_and_two_checkpoints_of_every_seed(tmp_path: Path) -> None:
+    learners = seeds.fitted([seeds.learner(seed, tmp_path) for seed in (0, 1)], 4)
+    for learner in learners:
+        header, *rows = (learner.folder / "metrics.csv").read_text().splitlines()
+        assert header.startswith("epoch,learning_rate,train_loss,train_accuracy,validation_loss")
+        assert rows[3].startswith("4,")
+        assert float(rows[3].split(",")[2]) == learner.history["train_loss"][3]
+        assert checkpoints.whole(learner.folder).keys() == {3, 4}
+        (events,) = (learner.folder / "tensorboard").glob("events*")
+        assert events.stat().st_size > 200
+    assert len({(learner.folder / "metrics.csv").read_text() for learner in learners}) == 2
 
 
-class Stop(Exception):
-    """Ends a fit from within."""
+def test_weights_are_those_of_the_epoch_that_the_rule_chose(tmp_path: Path) -> None:
+    seen: dict[int, torch.Tensor] = {}
+    keep = KeepWeights(tmp_path / "weights", lambda history: ["second"] if len(history["train_loss"]) == 2 else [])
+
+    def after_epoch(learner: Learner) -> None:
+        keep(learner)
+        seen[learner.num_epochs] = learner.network[0].weight.detach().clone()
+
+    seeds.fitted([seeds.learner(0, tmp_path, after_epoch=after_epoch)], 3)
+    content = checkpoints.load(tmp_path / "weights" / "second.pt")
+    assert content["epoch"] == 2
+    assert torch.equal(content["weights"]["0.weight"], seen[2])
+    assert not torch.equal(seen[2], seen[3])
 
 
-def _stop_in_third_epoch(fraction: float) -> None:
-    if fraction > 2 / 3:
-        raise Stop
+def test_an_epoch_with_a_checkpoint_has_had_its_callback(tmp_path: Path) -> None:
+    def after_epoch(learner: Learner) -> None:
+        assert learner.num_epochs not in checkpoints.whole(learner.folder)
 
-
-def _used(folder: Path, report: Callable[[float], None] = lambda fraction: None) -> list[tuple[str, float]]:
-    """Where a clock was used in a fit of three epochs that stand for 0, 10 and 20, runs of the same taken once."""
-    clock = Clock()
-    classifier = Classifier(
-        nn.Sequential(nn.Flatten(), clock, nn.Linear(16, 3)),
-        make_optimizer=partial(torch.optim.SGD, lr=0.1),
-        learning_rate_factor=multistep([], 0.1),
-        evaluations=["test"],
-    )
-    fit(
-        classifier,
-        train_loader=BATCHES,
-        evaluation_loaders=[BATCHES],
-        num_epochs=3,
-        seed=0,
-        folder=folder,
-        device=torch.device("cpu"),
-        report=report,
-        callbacks=[TellEpoch(lambda epoch: 10.0 * epoch)],
-    )
-    return [one for one, _ in itertools.groupby(clock.used)]
-
-
-WHOLE = [(what, epoch) for epoch in (0.0, 10.0, 20.0) for what in ("training", "evaluation")]
-
-
-def test_a_layer_knows_the_epoch_in_training_and_in_the_evaluation_after_it(tmp_path: Path) -> None:
-    assert _used(tmp_path) == WHOLE
-
-
-def test_a_resumed_fit_tells_the_epoch_that_it_goes_on_with(tmp_path: Path) -> None:
-    with pytest.raises(Stop):
-        _used(tmp_path, _stop_in_third_epoch)
-    assert _used(tmp_path) == WHOLE[4:]
+    seeds.fitted([seeds.learner(0, tmp_path, after_epoch=after_epoch)], 2)

@@ -10,25 +10,25 @@ from convrepro.training import checkpoints
 
 def _save(folder: Path, epoch: int) -> Path:
     path = checkpoints.path_after(folder, epoch)
-    checkpoints.DurableCheckpointIO().save_checkpoint({"epoch": epoch, "weight": torch.arange(100.0)}, path)
+    checkpoints.save({"epoch": epoch, "weight": torch.arange(100.0)}, path)
     return path
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
-    loaded = checkpoints.DurableCheckpointIO().load_checkpoint(_save(tmp_path, 3))
+    loaded = checkpoints.load(_save(tmp_path, 3))
     assert loaded["epoch"] == 3
     assert torch.equal(loaded["weight"], torch.arange(100.0))
 
 
-def test_the_newest_is_by_number_of_epochs_not_by_name_or_time(tmp_path: Path) -> None:
-    newest = _save(tmp_path, 10)
-    _save(tmp_path, 9)
-    assert checkpoints.newest_whole(tmp_path) == newest
+def test_checkpoints_are_known_by_their_number_of_epochs(tmp_path: Path) -> None:
+    ten, nine = _save(tmp_path, 10), _save(tmp_path, 9)
+    (tmp_path / "epoch.ckpt").write_text("somebody else's")
+    assert checkpoints.whole(tmp_path) == {10: ten, 9: nine}
 
 
-def test_no_checkpoint_is_none(tmp_path: Path) -> None:
-    assert checkpoints.newest_whole(tmp_path) is None
-    assert checkpoints.newest_whole(tmp_path / "missing") is None
+def test_no_checkpoint(tmp_path: Path) -> None:
+    assert checkpoints.whole(tmp_path) == {}
+    assert checkpoints.whole(tmp_path / "missing") == {}
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -36,7 +36,7 @@ def test_a_cut_checkpoint_is_passed_over(tmp_path: Path, fraction: float) -> Non
     older, newer = _save(tmp_path, 1), _save(tmp_path, 2)
     content = newer.read_bytes()
     newer.write_bytes(content[: int(len(content) * fraction)])
-    assert checkpoints.newest_whole(tmp_path) == older
+    assert checkpoints.whole(tmp_path) == {1: older}
 
 
 def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
@@ -44,13 +44,13 @@ def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
     content = newer.read_bytes()
     for position in range(0, len(content), 97):
         newer.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
-        assert checkpoints.newest_whole(tmp_path) == older
+        assert checkpoints.whole(tmp_path) == {1: older}
 
 
 def test_a_checkpoint_without_its_fingerprint_is_passed_over(tmp_path: Path) -> None:
     path = _save(tmp_path, 1)
     path.with_name("epoch1.ckpt.json").unlink()
-    assert checkpoints.newest_whole(tmp_path) is None
+    assert checkpoints.whole(tmp_path) == {}
 
 
 def test_the_last_two_are_kept(tmp_path: Path) -> None:
@@ -67,19 +67,19 @@ def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
             return (Path(tmp_path / "exploded").write_text, ("boom",))
 
     path = tmp_path / "epoch1.ckpt"
-    torch.save({"bomb": Bomb()}, path)
+    checkpoints.save({"bomb": Bomb()}, path)
     with pytest.raises(Exception, match=r"weights_only|Weights only"):
-        checkpoints.DurableCheckpointIO().load_checkpoint(path)
+        checkpoints.load(path)
     assert not (tmp_path / "exploded").exists()
 
 
 def test_what_is_loaded_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "weights" / "last.pt"
     with pytest.raises(FileNotFoundError):
-        checkpoints.load_whole(path)
+        checkpoints.load(path)
     checkpoints.save({"weight": torch.arange(100.0)}, path)
-    assert torch.equal(checkpoints.load_whole(path)["weight"], torch.arange(100.0))
+    assert torch.equal(checkpoints.load(path)["weight"], torch.arange(100.0))
     content = path.read_bytes()
     path.write_bytes(content[:700] + bytes([content[700] ^ 1]) + content[701:])
     with pytest.raises(ValueError, match=r"last\.pt is not what was written there"):
-        checkpoints.load_whole(path)
+        checkpoints.load(path)

@@ -1,152 +1,73 @@
-"""One training phase: metrics, interruption, resume."""
+"""One training phase: steps, interruption, resume, groups."""
 
-import math
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
+from tests.training import seeds
 from torch import nn
 
-from convrepro.training import Classifier, Diverged, fit, multistep
-
-Batch = tuple[torch.Tensor, torch.Tensor]
-
-
-class Batches:
-    """Random batches that depend on the epoch only."""
-
-    def __init__(self, num_batches: int, epoch: Callable[[], int], scale: float = 1.0) -> None:
-        self.num_batches, self.epoch, self.scale = num_batches, epoch, scale
-
-    def __len__(self) -> int:
-        return self.num_batches
-
-    def __iter__(self) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(self.epoch())
-        for size in range(3, 3 + self.num_batches):
-            x = torch.randn(size, 1, 4, 4, generator=generator) * self.scale
-            yield x, torch.randint(0, 3, (size,), generator=generator)
-
-
-def _network() -> nn.Module:
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(16, 3))
-
-
-def _classifier() -> Classifier:
-    return Classifier(
-        _network(),
-        make_optimizer=partial(torch.optim.SGD, lr=0.1, momentum=0.9),
-        learning_rate_factor=multistep([2, 3], 0.1),
-        evaluations=["validation", "test"],
-    )
-
-
-def _fit(classifier: Classifier, folder: Path, report: Callable[[float], None] = lambda fraction: None) -> Classifier:
-    fit(
-        classifier,
-        train_loader=Batches(4, lambda: classifier.current_epoch),
-        evaluation_loaders=[Batches(2, lambda: 100), Batches(3, lambda: 101)],
-        num_epochs=4,
-        seed=3,
-        folder=folder,
-        device=torch.device("cpu"),
-        report=report,
-    )
-    return classifier
-
-
-class Stop(Exception):
-    """Ends a fit from within."""
-
-
-def _stop_after(num_batches: int) -> Callable[[float], None]:
-    count = iter(range(1, 10**6))
-
-    def report(fraction: float) -> None:
-        if next(count) == num_batches:
-            raise Stop
-
-    return report
-
-
-def test_metrics_are_those_of_the_final_weights(tmp_path: Path) -> None:
-    classifier = _fit(_classifier(), tmp_path)
-    classifier.network.eval()
-    batches = list(Batches(3, lambda: 101))
-    x, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
-    logits = classifier.network(x)
-    history = classifier.history
-    assert history["test_accuracy"][-1] == pytest.approx(100 * (logits.argmax(1) == labels).double().mean().item())
-    assert history["test_loss"][-1] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
-    assert history["learning_rate"] == pytest.approx([0.1, 0.1, 0.01, 0.001])
-    assert {len(values) for values in history.values()} == {4}
+from convrepro.training import Learner, checkpoints
 
 
 def test_what_follows_each_step_is_registered_once_and_again_after_a_resume(tmp_path: Path) -> None:
     """After every step the bias is set to 7, whatever the gradient; two fits make an optimizer each."""
     made: list[torch.optim.Optimizer] = []
 
-    def classifier() -> Classifier:
-        network = _network()
+    def learner(**keys: object) -> Learner:
+        network = seeds.network(0)
 
         def follow(optimizer: torch.optim.Optimizer) -> None:
             made.append(optimizer)
-            optimizer.register_step_post_hook(lambda *_: nn.init.constant_(network[2].bias, 7.0))
+            optimizer.register_step_post_hook(lambda *_: nn.init.constant_(network[6].bias, 7.0))
 
-        return Classifier(
-            network,
-            make_optimizer=partial(torch.optim.Adam, lr=0.1),
-            after_optimizer=follow,
-            learning_rate_factor=multistep([2, 3], 0.1),
-            evaluations=["validation", "test"],
-        )
+        return seeds.learner(0, tmp_path, network=network, after_optimizer=follow, **keys)
 
-    first = classifier()
-    with pytest.raises(Stop):
-        _fit(first, tmp_path, _stop_after(6))
-    resumed = _fit(classifier(), tmp_path)
+    first = learner(report=seeds.stop_after(6))
+    with pytest.raises(seeds.Stop):
+        seeds.fitted([first])
+    (resumed,) = seeds.fitted([learner()])
     assert len(made) == 2
-    assert first.network[2].bias.tolist() == resumed.network[2].bias.tolist() == [7.0] * 3
+    assert first.network[6].bias.tolist() == resumed.network[6].bias.tolist() == [7.0] * 3
 
 
-def test_training_is_plain_sgd(tmp_path: Path) -> None:
-    """A literal loop without Lightning, dropout off, reaches the same weights."""
-    classifier = _classifier()
-    classifier.network[1].p = 0.0
-    _fit(classifier, tmp_path)
-    network = _network()
-    network[1].p = 0.0
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
-    for epoch, rate in enumerate([0.1, 0.1, 0.01, 0.001]):
-        optimizer.param_groups[0]["lr"] = rate
-        for x, labels in Batches(4, lambda epoch=epoch: epoch):
-            optimizer.zero_grad()
-            F.cross_entropy(network(x), labels).backward()
-            optimizer.step()
-    torch.testing.assert_close(classifier.network.state_dict(), network.state_dict())
-
-
+@pytest.mark.parametrize(
+    "make_optimizer",
+    [partial(torch.optim.SGD, lr=0.1, momentum=0.9), partial(torch.optim.Adam, lr=0.01), partial(torch.optim.NAdam)],
+)
 @pytest.mark.parametrize("stop_after", [1, 4, 5, 8, 12, 15])
-def test_a_stopped_fit_resumes_to_the_last_bit(tmp_path: Path, stop_after: int) -> None:
-    whole = _fit(_classifier(), tmp_path / "whole")
-    with pytest.raises(Stop):
-        _fit(_classifier(), tmp_path / "cut", report=_stop_after(stop_after))
-    resumed = _fit(_classifier(), tmp_path / "cut")
+def test_a_stopped_fit_resumes_to_the_last_bit(tmp_path: Path, stop_after: int, make_optimizer: object) -> None:
+    def learner(folder: Path, **keys: object) -> Learner:
+        network = seeds.network(0, torch.float32)
+        return seeds.learner(0, folder, network=network, make_optimizer=make_optimizer, **keys)
+
+    (whole,) = seeds.fitted([learner(tmp_path / "whole")], 4)
+    with pytest.raises(seeds.Stop):
+        seeds.fitted([learner(tmp_path / "cut", report=seeds.stop_after(stop_after))], 4)
+    (resumed,) = seeds.fitted([learner(tmp_path / "cut")], 4)
+    assert seeds.same_bits(resumed, whole)
     assert resumed.history == whole.history
     assert len(resumed.epoch_seconds) == 4
-    for ours, expected in zip(resumed.network.parameters(), whole.network.parameters(), strict=True):
-        assert torch.equal(ours, expected)
-    assert (tmp_path / "cut" / "metrics.csv").read_text() == (tmp_path / "whole" / "metrics.csv").read_text()
+    logs = [learner.folder / "metrics.csv" for learner in (whole, resumed)]
+    assert logs[0].read_text() == logs[1].read_text()
 
 
 def test_a_finished_fit_trains_nothing_and_has_its_history(tmp_path: Path) -> None:
-    first = _fit(_classifier(), tmp_path)
-    second = _fit(_classifier(), tmp_path, report=_stop_after(1))
+    (first,) = seeds.fitted([seeds.learner(0, tmp_path)], 2)
+    (second,) = seeds.fitted([seeds.learner(0, tmp_path, report=seeds.stop_after(1))], 2)
     assert second.history == first.history
+    assert seeds.same_bits(first, second)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
+    (whole,) = seeds.fitted([seeds.learner(0, tmp_path / "whole")], 4)
+    (cut,) = seeds.fitted([seeds.learner(0, tmp_path / "cut")], 3)
+    checkpoints.path_after(cut.folder, 3).write_bytes(b"torn")
+    reports: list[float] = []
+    (resumed,) = seeds.fitted([seeds.learner(0, tmp_path / "cut", report=reports.append)], 4)
+    assert len(reports) == 4 * 2
+    assert seeds.same_bits(resumed, whole)
 
 
 def test_an_interrupt_is_an_interrupt(tmp_path: Path) -> None:
@@ -154,29 +75,12 @@ def test_an_interrupt_is_an_interrupt(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _fit(_classifier(), tmp_path, report=interrupt)
-
-
-def test_a_loss_that_is_no_number_is_a_divergence(tmp_path: Path) -> None:
-    classifier = _classifier()
-    with torch.no_grad():
-        classifier.network[2].weight[0, 0] = math.nan
-    with pytest.raises(Diverged, match="training loss was nan in epoch 1"):
-        _fit(classifier, tmp_path)
-    assert math.isnan(classifier.history["train_loss"][0])
+        seeds.fitted([seeds.learner(0, tmp_path, report=interrupt)])
 
 
 def test_progress_rises_to_one(tmp_path: Path) -> None:
     fractions: list[float] = []
-    _fit(_classifier(), tmp_path, report=fractions.append)
+    seeds.fitted([seeds.learner(0, tmp_path, report=fractions.append)], 4)
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     assert len(fractions) == 16
-
-
-def test_logs_are_written(tmp_path: Path) -> None:
-    _fit(_classifier(), tmp_path)
-    header, *rows = (tmp_path / "metrics.csv").read_text().splitlines()
-    assert header.startswith("epoch,learning_rate,train_loss,train_accuracy")
-    assert len(rows) == 4
-    assert list((tmp_path / "tensorboard").glob("events*"))

@@ -14,6 +14,7 @@ from convrepro.models.cost import num_operator_layers
 NOT_ARGUMENTS = (
     "about",
     "name",
+    "memory_format",
     "placements",
     "_target_",
 )  # keys of a model config that are not the network's

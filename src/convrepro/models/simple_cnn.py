@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from convrepro.conv import ConvFactory
+from convrepro.models.dropout import Dropout
 from convrepro.models.latent import average, average_before, chain, latent_after
 
 
@@ -70,11 +71,11 @@ class SimpleCNN(nn.Module):
         )
         self.head = chain(
             flatten=nn.Flatten(),
-            dropout1=nn.Dropout(dropout),
+            dropout1=Dropout(dropout),
             hidden=nn.Linear(filters * (height // 2) * (width // 2), hidden),
             bnorm=nn.BatchNorm1d(hidden, eps=1e-3, momentum=0.01),
             relu=nn.ReLU(inplace=True),
-            dropout2=nn.Dropout(dropout),
+            dropout2=Dropout(dropout),
             classifier=nn.Linear(hidden, num_classes),
         )
         for layer in self.head:

@@ -10,18 +10,24 @@ from typing import Any
 
 import torch
 
+from convrepro import __version__
+from convrepro.protocols.schema import Config
+
 _PACKAGES = ("torch", "torchvision", "lightning", "hydra-core", "numpy", "scikit-learn", "pillow")
 
 
-def describe(device: torch.device) -> dict[str, Any]:
-    """Everything but the configuration that can move a number in its last digits."""
+def describe(device: torch.device, config: Config, seeds_together: int) -> dict[str, Any]:
+    """Everything but what is hashed that can move a number in its last digits."""
     return {
         **_code(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in _PACKAGES},
         "device": device_name(device),
         "threads": torch.get_num_threads(),
-        "memory_format": "channels_last",
+        "memory_format": config.memory_format,
+        "precision": config.machine.precision,
+        "compiled": config.machine.compile,
+        "seeds_together": seeds_together,
     }
 
 
@@ -44,7 +50,7 @@ def _code() -> dict[str, Any]:
             changes = _git(package, "status", "--porcelain", "--", "src", "configs")
     except (OSError, subprocess.SubprocessError):
         commit = ""
-    return {"convrepro": version("convrepro"), "git_commit": commit, "git_dirty": bool(changes)}
+    return {"convrepro": __version__, "git_commit": commit, "git_dirty": bool(changes)}
 
 
 def _git(folder: Path, *arguments: str) -> str:

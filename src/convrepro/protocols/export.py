@@ -68,7 +68,7 @@ def read_weights(
     folder = workspace.weights_dir(workspace.run_dir(results_dir, record.run_id, record.seed))
     chosen = record.selected[selection]["epoch"]
     try:
-        content = checkpoints.load_whole(folder / f"{selection}.pt")
+        content = checkpoints.load(folder / f"{selection}.pt")
     except FileNotFoundError:
         train = shlex.join(["convrepro", "train", *overrides_of(record, plugins), "machine.results_dir=again"])
         raise NoWeights(

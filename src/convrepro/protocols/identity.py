@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from convrepro.protocols.schema import Config
 
 _HASHED = ("conv", "model", "dataset", "recipe", "protocol")
-_SAID_ONLY = ("about", "name", "downloads")  # said about a config, or where its data come from: computes nothing
+# Said about a config, where its data come from, how it lies in memory: computes nothing.
+_SAID_ONLY = ("about", "name", "downloads", "memory_format")
 _CONV2D_DEFAULTS = {"dilation": 1, "groups": 1, "padding_mode": "zeros"}  # an operator's own arguments have no default
 
 
@@ -20,7 +22,6 @@ def what_is_computed(config: Config) -> dict[str, Any]:
     its runs.
     """
     computed: dict[str, Any] = {key: _without_what_is_said(getattr(config, key)) for key in _HASHED}
-    computed["recipe"]["augmentation"] = _without_what_is_said(config.recipe.augmentation)
     conv, model = computed["conv"], computed["model"]
     computed["conv"] = {
         key: value for key, value in conv.items() if key != "placement" and value != _CONV2D_DEFAULTS.get(key, ...)
@@ -31,8 +32,13 @@ def what_is_computed(config: Config) -> dict[str, Any]:
 
 
 def run_id(config: Config) -> str:
-    """SHA-256, in its first 16 hexadecimal digits, of the canonical JSON of what is computed."""
-    text = json.dumps(what_is_computed(config), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """The run id of what a config computes."""
+    return run_id_of(what_is_computed(config))
+
+
+def run_id_of(computed: Mapping[str, Any]) -> str:
+    """SHA-256, in its first 16 hexadecimal digits, of the canonical JSON of what is computed, as records have it."""
+    text = json.dumps(computed, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -41,7 +47,11 @@ def _without_what_is_said(node: Any) -> dict[str, Any]:
     if isinstance(node, dict):
         return {str(key): value for key, value in node.items() if key not in _SAID_ONLY}
     own = {entry.name: getattr(node, entry.name) for entry in dataclasses.fields(node)}
-    return {key: value for key, value in own.items() if key not in _SAID_ONLY and value is not None}
+    return {
+        key: _without_what_is_said(value) if dataclasses.is_dataclass(value) else value
+        for key, value in own.items()
+        if key not in _SAID_ONLY and value is not None
+    }
 
 
 def _canonical(value: Any) -> Any:

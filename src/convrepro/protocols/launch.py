@@ -1,22 +1,22 @@
-"""Runs in turn, or side by side."""
+"""Runs in turn or side by side; seeds of a cell together where the machine is to train several at a time."""
 
 import dataclasses
 import math
 import multiprocessing
 import threading
 import time
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import joblib
 
-from convrepro.protocols.run import run
+from convrepro.protocols.identity import run_id
+from convrepro.protocols.run import run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.protocols.train import device_of
 from convrepro.records import Record
-from convrepro.records.workspace import Claimed
 
 LAUNCHERS = ("serial", "joblib")
 _SECONDS_BETWEEN_REPORTS = 0.5
@@ -42,6 +42,7 @@ def launch(
     Args:
         runs: configs with their seeds.
         launcher: ``serial``: one after the other in this process; ``joblib``: one process per core, one thread each.
+            Either takes ``machine.seeds_per_device`` seeds of a cell at a time.
         report: called with a run and its finished fraction, from another thread where runs go side by side.
 
     Yields:
@@ -58,33 +59,56 @@ def launch(
 def default_launcher(runs: Sequence[Config]) -> str:
     """``joblib`` where several trainings and several cores meet: on a busy machine it is several times as fast."""
     num_trainings = sum(config.protocol.task != "count" for config in runs)
-    return "joblib" if num_trainings > 1 and _num_workers(runs) > 1 else "serial"
+    return "joblib" if num_trainings > 1 and num_processes(runs, "joblib") > 1 else "serial"
+
+
+def num_processes(runs: Sequence[Config], launcher: str) -> int:
+    """How many runs go side by side: one per core that this process may use; one on a GPU, which they would share."""
+    if launcher == "serial" or any(device_of(config.machine.accelerator).type == "cuda" for config in runs):
+        return 1
+    return max(1, min(len(runs), int(joblib.cpu_count())))
+
+
+def groups_of(runs: Sequence[Config], launcher: str) -> list[list[Config]]:
+    """The runs as a launcher takes them: those of a cell, ``machine.seeds_per_device`` at a time, in the order of the
+    cells; with one thread each where they go side by side."""
+    if launcher == "joblib":
+        runs = [
+            dataclasses.replace(config, machine=dataclasses.replace(config.machine, threads=1)) for config in runs
+        ]
+    cells: dict[str, list[Config]] = {}
+    for config in runs:
+        cells.setdefault(run_id(config), []).append(config)
+    return [
+        cell[start : start + cell[0].machine.seeds_per_device]
+        for cell in cells.values()
+        for start in range(0, len(cell), cell[0].machine.seeds_per_device)
+    ]
 
 
 def _in_turn(runs: Sequence[Config], report: Report) -> Iterator[Outcome]:
-    for config in runs:
-        yield _attempt(config, _Seldom(partial(report, config)))
+    for group in groups_of(runs, "serial"):
+        tellers = {config.seed: _Seldom(partial(report, config)) for config in group}
+        yield from _attempt(group, tellers)
 
 
 def _side_by_side(runs: Sequence[Config], report: Report) -> Iterator[Outcome]:
-    single_threaded = [
-        dataclasses.replace(config, machine=dataclasses.replace(config.machine, threads=1)) for config in runs
-    ]
-    workers = joblib.Parallel(n_jobs=_num_workers(runs), return_as="generator_unordered", batch_size=1)
+    places = {(run_id(config), config.seed): place for place, config in enumerate(runs)}
+    workers = joblib.Parallel(n_jobs=num_processes(runs, "joblib"), return_as="generator_unordered", batch_size=1)
     with multiprocessing.get_context("spawn").Manager() as manager:
         shares = manager.dict()
         with _watching(shares, runs, report):
-            yield from workers(
-                joblib.delayed(_attempt)(config, _Seldom(partial(shares.__setitem__, index)))
-                for index, config in enumerate(single_threaded)
-            )
-
-
-def _num_workers(runs: Sequence[Config]) -> int:
-    """One per core that this process may use; one for a GPU, which several would only share."""
-    if any(device_of(config.machine.accelerator).type == "cuda" for config in runs):
-        return 1
-    return max(1, min(len(runs), int(joblib.cpu_count())))
+            for outcomes in workers(
+                joblib.delayed(_attempt)(
+                    group,
+                    {
+                        config.seed: _Seldom(partial(shares.__setitem__, places[run_id(config), config.seed]))
+                        for config in group
+                    },
+                )
+                for group in groups_of(runs, "joblib")
+            ):
+                yield from outcomes
 
 
 class _Seldom:
@@ -118,10 +142,13 @@ def _watching(shares: MutableMapping[int, float], runs: Sequence[Config], report
         watcher.join()
 
 
-def _attempt(config: Config, report: Callable[[float], None]) -> Outcome:
+def _attempt(configs: Sequence[Config], tellers: Mapping[int, Callable[[float], None]]) -> list[Outcome]:
     try:
-        return Outcome(config=config, record=run(config, report=report), failure="")
-    except Claimed:
-        return Outcome(config=config, record=None, failure="", is_elsewhere=True)
+        records = run_seeds(configs, report=lambda seed, fraction: tellers[seed](fraction))
     except Exception as error:  # whatever it is, the other runs go on and the summary lists it
-        return Outcome(config=config, record=None, failure=f"{type(error).__name__}: {error}")
+        failure = f"{type(error).__name__}: {error}"
+        return [Outcome(config=config, record=None, failure=failure) for config in configs]
+    return [
+        Outcome(config=config, record=records.get(config.seed), failure="", is_elsewhere=config.seed not in records)
+        for config in configs
+    ]

@@ -1,10 +1,12 @@
-"""One seed of one cell, from its config to its record."""
+"""Seeds of one cell, from their configs to their records."""
 
+import contextlib
 import math
 import resource
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +18,24 @@ from convrepro.data import ImageSet
 from convrepro.models import facts_of, num_macs, num_operator_layers, num_parameters
 from convrepro.protocols import environment
 from convrepro.protocols.identity import run_id, what_is_computed
-from convrepro.protocols.phases import phases_of
+from convrepro.protocols.phases import Phase, phases_of
 from convrepro.protocols.schema import Config
 from convrepro.protocols.selection import rules_of_latest, select
-from convrepro.protocols.train import Report, build_network, device_of, load_data, make_optimizer, train_phase
+from convrepro.protocols.train import (
+    Report,
+    build_network,
+    device_of,
+    load_data,
+    make_learner,
+    make_optimizer,
+    train_phase,
+)
 from convrepro.records import Record, store, workspace
-from convrepro.training import KeepWeights, keep_freed_memory
+from convrepro.training import KeepWeights, Learner, keep_freed_memory
 
 _DEFAULT_THREADS = torch.get_num_threads()
+
+SeedReport = Callable[[int, float], None]
 
 
 def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
@@ -42,92 +54,184 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
         workspace.Claimed: if another process works on the run.
         ValueError, OSError: if the config cannot be built, or the data are missing or not what they should be.
     """
+    records = run_seeds([config], report=lambda seed, fraction: report(fraction))
+    if config.seed not in records:
+        raise workspace.Claimed(f"another process works on seed {config.seed} of {run_id(config)}.")
+    return records[config.seed]
+
+
+def run_seeds(configs: Sequence[Config], *, report: SeedReport = lambda seed, fraction: None) -> dict[int, Record]:
+    """Runs seeds of one cell together in this process; each leaves the record that it leaves alone.
+
+    Args:
+        configs: of one cell, each with its seed.
+        report: called with a seed and the finished fraction of its run, in [0, 1], after each step. What it raises ends
+            the runs; they go on after their last finished epoch when they are run again.
+
+    Returns:
+        The records that lie on the disk afterwards, by seed; a seed that another process works on is left out.
+
+    Raises:
+        ValueError, OSError: as ``run``.
+    """
+    config = configs[0]
     results_dir, identity = Path(config.machine.results_dir), run_id(config)
-    folder = workspace.run_dir(results_dir, identity, config.seed)
-    records_dir = workspace.records_dir(results_dir)
-    if (record := store.read(records_dir, identity, config.seed)) is not None:
-        return record
+    assert all(run_id(other) == identity for other in configs)
+    records = _records_of(configs)
+    waiting = [other for other in configs if other.seed not in records]
+    if not waiting:
+        return records
     # What cannot be built or read is found before anything is written.
     build_network(config)
     make_optimizer(config)
     data = load_data(config) if config.protocol.task == "classification" else None
-    with workspace.claim(folder):
-        if (record := store.read(records_dir, identity, config.seed)) is not None:
-            return record
-        workspace.clear_failure(results_dir, identity, config.seed)
+    with contextlib.ExitStack() as claims:
+        claimed = [other for other in waiting if _is_claimed_for(other, claims)]
+        records |= _records_of(claimed)  # of what another process has finished meanwhile
+        claimed = [other for other in claimed if other.seed not in records]
+        for other in claimed:
+            workspace.clear_failure(results_dir, identity, other.seed)
         torch.set_num_threads(config.machine.threads or _DEFAULT_THREADS)
         keep_freed_memory()
         try:
-            record = _count(config) if data is None else _classify(config, data, folder, report)
-            store.write(records_dir, record)
+            for record in _count(claimed) if data is None else _classify(claimed, data, report):
+                store.write(workspace.records_dir(results_dir), record)
+                records[record.seed] = record
         except Exception as error:
-            workspace.write_failure(results_dir, identity, config.seed, f"{type(error).__name__}: {error}")
+            for other in claimed:
+                if other.seed not in records:
+                    workspace.write_failure(results_dir, identity, other.seed, f"{type(error).__name__}: {error}")
             raise
-        for checkpoint in folder.glob("*/*.ckpt*"):
-            checkpoint.unlink()
-        if record.status == "diverged":  # no epoch of it counts
-            shutil.rmtree(workspace.weights_dir(folder), ignore_errors=True)
-    if config.protocol.task == "count":
+        for other in claimed:
+            _tidy(_folder(other), records[other.seed])
+    return records
+
+
+def _records_of(configs: Sequence[Config]) -> dict[int, Record]:
+    found = {
+        config.seed: store.read(workspace.records_dir(Path(config.machine.results_dir)), run_id(config), config.seed)
+        for config in configs
+    }
+    return {seed: record for seed, record in found.items() if record is not None}
+
+
+def _is_claimed_for(config: Config, claims: contextlib.ExitStack) -> bool:
+    try:
+        claims.enter_context(workspace.claim(_folder(config)))
+    except workspace.Claimed:
+        return False
+    return True
+
+
+def _folder(config: Config) -> Path:
+    return workspace.run_dir(Path(config.machine.results_dir), run_id(config), config.seed)
+
+
+def _tidy(folder: Path, record: Record) -> None:
+    """Removes what a finished run no longer needs."""
+    for checkpoint in folder.glob("*/*.ckpt*"):
+        checkpoint.unlink()
+    if record.status == "diverged":  # no epoch of it counts
+        shutil.rmtree(workspace.weights_dir(folder), ignore_errors=True)
+    if record.config["protocol"]["task"] == "count":
         shutil.rmtree(folder)
-    return record
 
 
-def _count(config: Config) -> Record:
+def _count(configs: Sequence[Config]) -> Iterator[Record]:
     device = torch.device("cpu")
-    network = build_network(config)
-    facts = facts_of(network)
-    return _record(
-        config,
-        network,
-        status="done",
-        splits={},
-        epochs={},
-        selected={"last": facts} if facts else {},
-        measured=_measured(device, num_images=0, seconds=0.0),
-        environment=environment.describe(device),
-    )
+    for config in configs:
+        network = build_network(config)
+        facts = facts_of(network)
+        yield _record(
+            config,
+            network,
+            status="done",
+            splits={},
+            epochs={},
+            selected={"last": facts} if facts else {},
+            measured=_measured(device, num_images=0, seconds=0.0),
+            environment=environment.describe(device, config, 1),
+        )
 
 
-def _classify(config: Config, data: ImageSet, folder: Path, report: Report) -> Record:
-    device = device_of(config.machine.accelerator)
-    made_with = environment.describe(device)  # before training, during which the checkout may change
+@dataclass
+class _Progress:
+    """What a seed has to show after the phases so far."""
+
+    network: nn.Module | None = None
+    histories: dict[str, dict[str, list[float]]] = field(default_factory=dict)  # by phase
+    seconds: float = 0.0
+    num_images: int = 0
+    reason: str = ""  # why it diverged
+
+    def add(self, phase: Phase, learner: Learner) -> None:
+        self.network, self.reason = learner.network, learner.reason
+        self.histories[phase.name] = learner.history
+        self.seconds += sum(learner.epoch_seconds)
+        self.num_images += len(learner.epoch_seconds) * len(phase.train)
+
+
+def _classify(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Iterator[Record]:
+    if not configs:
+        return
+    config, device = configs[0], device_of(configs[0].machine.accelerator)
+    made_with = environment.describe(device, config, len(configs))  # before training: the checkout may change
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    phases, splits = phases_of(config.protocol, data)
-    histories: dict[str, dict[str, list[float]]] = {}
-    seconds, num_images = 0.0, 0
+    phases, splits = phases_of(config.protocol, data.to(device))
+    progress = {other.seed: _Progress() for other in configs}
     for position, phase in enumerate(phases):
+        learners = [
+            make_learner(
+                other,
+                device=device,
+                folder=_folder(other) / phase.name,
+                report=partial(_report_phase, report, other.seed, position, len(phases)),
+                after_epoch=_weights_kept(other, progress[other.seed]) if phase.name == "train" else None,
+            )
+            for other in configs
+            if not progress[other.seed].reason
+        ]
+        if learners:
+            train_phase(learners, config, phase)
+        for learner in learners:
+            progress[learner.seed].add(phase, learner)
+    for other in configs:
+        yield _trained(other, progress[other.seed], splits, device, made_with)
 
-        def report_phase(fraction: float, num_before: int = position) -> None:
-            report((num_before + fraction) / len(phases))
 
-        callbacks = [_weights_kept(config, folder, histories.get("select", {}))] if phase.name == "train" else []
-        classifier, reason = train_phase(
-            config, phase, device=device, folder=folder / phase.name, report=report_phase, callbacks=callbacks
-        )
-        histories[phase.name] = classifier.history
-        seconds += sum(classifier.epoch_seconds)
-        num_images += len(classifier.epoch_seconds) * len(phase.train)
-        if reason:
-            break
-    chooser = histories.get("select", histories.get("train", {}))
+def _report_phase(report: SeedReport, seed: int, num_before: int, num_phases: int, fraction: float) -> None:
+    report(seed, (num_before + fraction) / num_phases)
+
+
+def _weights_kept(config: Config, so_far: _Progress) -> KeepWeights:
+    """Keeps weights of the phase that is reported, as the phase before it chose, if there is one."""
+    selecting = so_far.histories.get("select", {}).get("validation_accuracy")
+    rules = partial(rules_of_latest, num_epochs=config.num_epochs, validation=selecting)
+    return KeepWeights(workspace.weights_dir(_folder(config)), rules)
+
+
+def _trained(
+    config: Config,
+    found: _Progress,
+    splits: dict[str, dict[str, Any]],
+    device: torch.device,
+    made_with: dict[str, Any],
+) -> Record:
+    assert found.network is not None
+    chooser = found.histories.get("select", found.histories.get("train", {}))
+    is_done = not found.reason
     return _record(
         config,
-        classifier.network,
-        status="diverged" if reason else "done",
-        reason=reason,
+        found.network,
+        status="done" if is_done else "diverged",
+        reason=found.reason,
         splits=splits,
-        epochs=_compact(histories),
-        selected={} if reason else select(histories["train"], validation=chooser.get("validation_accuracy")),
-        measured=_measured(device, num_images=num_images, seconds=seconds),
+        epochs=_compact(found.histories),
+        selected=select(found.histories["train"], validation=chooser.get("validation_accuracy")) if is_done else {},
+        measured=_measured(device, num_images=found.num_images, seconds=found.seconds),
         environment=made_with,
     )
-
-
-def _weights_kept(config: Config, folder: Path, selecting: Mapping[str, Sequence[float]]) -> KeepWeights:
-    """Keeps weights of the phase that is reported; ``selecting`` is the history of the phase before it, if any."""
-    rules = partial(rules_of_latest, num_epochs=config.num_epochs, validation=selecting.get("validation_accuracy"))
-    return KeepWeights(workspace.weights_dir(folder), rules)
 
 
 def _record(config: Config, network: nn.Module, **outcome: Any) -> Record:
@@ -154,7 +258,8 @@ def _record(config: Config, network: nn.Module, **outcome: Any) -> Record:
 def _measured(device: torch.device, *, num_images: int, seconds: float) -> dict[str, Any]:
     """Time and speed of training with the evaluation after each epoch, and the most memory that was held.
 
-    On a CPU the memory is the process's, so never less than that of an earlier run in the same process.
+    Of seeds that are trained together, each has its share of the time, and the memory of all. On a CPU the memory is the
+    process's, so never less than that of an earlier run in the same process.
     """
     if device.type == "cuda":
         peak_bytes = torch.cuda.max_memory_allocated(device)

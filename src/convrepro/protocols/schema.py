@@ -9,8 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 TASKS = ("classification", "count")
-CROP_MODES = ("zero", "reflect")
+CROP_MODES = ("zero", "reflect", "edge")
 ACCELERATORS = ("auto", "cpu", "gpu")
+BACKENDS = ("auto", "loop", "streams")
+PRECISIONS = ("float32", "tf32", "bfloat16")
+PLATEAU_METRICS = ("train_loss", "validation_loss", "test_loss")
+MEMORY_FORMATS = ("channels_last", "contiguous")
 
 
 @dataclass(kw_only=True)
@@ -30,6 +34,15 @@ class Augmentation:
 
 
 @dataclass(kw_only=True)
+class Plateau:
+    """A learning rate that falls when a loss no longer does."""
+
+    metric: str
+    decay_factor: float
+    patience: int  # epochs without a gain that are waited
+
+
+@dataclass(kw_only=True)
 class Recipe:
     """Optimizer, learning-rate schedule, epochs, batch size, augmentation."""
 
@@ -42,6 +55,9 @@ class Recipe:
     batch_size: int
     epochs: int
     augmentation: Augmentation
+    plateau: Plateau | None = None
+    clip_gradient_value: float | None = None  # of each element
+    clip_gradient_norm: float | None = None  # of all parameters together
     sigma_clip: list[float] | None = None  # of ACONV after each step; None is [1/k, k] of the kernel's side k
 
 
@@ -86,7 +102,13 @@ class Machine:
     name: str
     accelerator: str
     threads: int
+    seeds_per_device: int
+    backend: str
+    precision: str
+    compile: bool
+    workers: int
     data_dir: str
+    cache_dir: str
     results_dir: str
     download: bool
 
@@ -118,6 +140,11 @@ class Config:
         """Images held out of the training set, after scaling."""
         return round(self.protocol.validation_images * self.protocol.images)
 
+    @property
+    def memory_format(self) -> str:
+        """The layout in which the network was measured to be fastest; no part of the run's identity."""
+        return str(self.model.get("memory_format", MEMORY_FORMATS[0]))
+
     def unscaled_epoch(self, epoch: int) -> float:
         """The epoch of the whole recipe that an epoch of a scaled run stands for: its milestones move with it."""
         return round(epoch / self.protocol.scale, 6)  # six digits: 3 / 0.02 is 150, whatever its last bit
@@ -131,9 +158,30 @@ def validate(composed: DictConfig) -> Config:
             the key and what is allowed.
     """
     try:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), composed))
+        return resolved(typed(composed))
     except OmegaConfBaseException as error:
         raise ValueError(_in_one_line(error)) from error
+
+
+def typed(composed: DictConfig) -> DictConfig:
+    """A composed config with the types of the schema, its interpolations as they stand.
+
+    Raises:
+        OmegaConfBaseException: if a key is unknown or a value has the wrong type.
+    """
+    merged = OmegaConf.merge(OmegaConf.structured(Config), composed)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def resolved(typed_config: DictConfig) -> Config:
+    """The config that a typed one stands for, its ranges checked.
+
+    Raises:
+        OmegaConfBaseException: if a value is missing, or an interpolation leads nowhere or to the wrong type.
+        ValueError: if a value lies outside its range.
+    """
+    config = OmegaConf.to_object(typed_config)
     assert isinstance(config, Config)
     _check_ranges(config)
     return config
@@ -155,6 +203,8 @@ def _check_ranges(config: Config) -> None:
     _in("protocol.task", protocol.task, TASKS)
     _in("recipe.augmentation.crop_mode", augmentation.crop_mode, CROP_MODES)
     _in("machine.accelerator", config.machine.accelerator, ACCELERATORS)
+    _in("machine.backend", config.machine.backend, BACKENDS)
+    _in("machine.precision", config.machine.precision, PRECISIONS)
     for key, value, low, high in (
         ("recipe.epochs", recipe.epochs, 1, 1_000_000),
         ("recipe.batch_size", recipe.batch_size, 1, 1_000_000),
@@ -167,6 +217,8 @@ def _check_ranges(config: Config) -> None:
         ("recipe.augmentation.erase_probability", augmentation.erase_probability, 0.0, 1.0),
         ("recipe.augmentation.erase_tries", augmentation.erase_tries, 1, 10_000),
         ("machine.threads", config.machine.threads, 0, 4096),
+        ("machine.seeds_per_device", config.machine.seeds_per_device, 1, 1024),
+        ("machine.workers", config.machine.workers, 0, 1024),
         ("seed", config.seed, 0, 2**31 - 1),
     ):
         if not (math.isfinite(value) and low <= value <= high):
@@ -186,11 +238,32 @@ def _check_ranges(config: Config) -> None:
     ):
         if pair is not None and (len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf):
             raise ValueError(f"`recipe.{key}` must be two rising positive numbers, got {pair}.")
+    _in("model.memory_format", config.memory_format, MEMORY_FORMATS)
+    for key, limit in (("value", recipe.clip_gradient_value), ("norm", recipe.clip_gradient_norm)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise ValueError(f"`recipe.clip_gradient_{key}` must be above 0 and finite, got {limit}.")
+    if recipe.plateau is not None:
+        _check_plateau(recipe.plateau, protocol)
     if len(config.dataset.image_size) != 2 or min(config.dataset.image_size) < 1:
         raise ValueError(f"`dataset.image_size` must be [height, width], got {config.dataset.image_size}.")
     for key, node in (("conv", config.conv), ("model", config.model), ("recipe.optimizer", recipe.optimizer)):
         if not isinstance(node.get("_target_"), str):
             raise ValueError(f"`{key}._target_` must name a class, got {node.get('_target_')!r}.")
+
+
+def _check_plateau(schedule: Plateau, protocol: Protocol) -> None:
+    _in("recipe.plateau.metric", schedule.metric, PLATEAU_METRICS)
+    if not 0 < schedule.decay_factor <= 1 or schedule.patience < 0:
+        raise ValueError(
+            f"`recipe.plateau` must have a `decay_factor` in (0, 1] and a `patience` from 0 on, got "
+            f"{schedule.decay_factor} and {schedule.patience}."
+        )
+    if schedule.metric == "validation_loss" and not protocol.validation_images:
+        raise ValueError("`recipe.plateau.metric` validation_loss needs `protocol.validation_images`, got 0.")
+    if schedule.metric != "train_loss" and protocol.retrain:
+        raise ValueError(
+            f"`recipe.plateau.metric` {schedule.metric} is missing in a phase of `protocol.retrain`."
+        )
 
 
 def _in(key: str, value: str, allowed: tuple[str, ...]) -> None:

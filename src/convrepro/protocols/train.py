@@ -1,10 +1,10 @@
-"""What a config names, built: network, optimizer, device; and one phase trained with them."""
+"""What a config names, built: network, optimizer, device; and one phase of one or several seeds trained with them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
-import lightning.pytorch as pl
 import torch
 from torch import nn
 
@@ -14,68 +14,102 @@ from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, load
 from convrepro.models import build
 from convrepro.protocols.phases import Phase
 from convrepro.protocols.schema import Config, plain
-from convrepro.training import Classifier, Diverged, TellEpoch, fit, multistep
+from convrepro.training import Learner, clip_gradients, fit, multistep, plateau
+from convrepro.training.precision import Precision
+from convrepro.training.schedules import History
+from convrepro.training.streams import why_not_streams
 
 Report = Callable[[float], None]
+_MEMORY_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 EVALUATION_BATCH_SIZE = 200  # of memory only: evaluation has no randomness, and BN uses its running statistics
 
 
-def train_phase(
+def train_phase(learners: Sequence[Learner], config: Config, phase: Phase) -> None:
+    """Trains seeds of one cell on a phase's images, or goes on from what their folders have of it.
+
+    Args:
+        learners: from ``make_learner``, with fresh weights: both phases of a protocol start from the same, as the paper
+            that has two does not say.
+        config: of any of the seeds.
+        phase: what is trained on and evaluated.
+    """
+    device = learners[0].device
+    evaluations = {
+        name: EvaluationLoader(
+            split,
+            batch_size=EVALUATION_BATCH_SIZE,
+            mean=config.dataset.mean,
+            std=config.dataset.std,
+            device=device,
+            num_workers=config.machine.workers,
+        )
+        for name, split in phase.evaluations.items()
+    }
+    fit(
+        learners,
+        train_loader=make_train_loader(config, phase, device),
+        evaluations=evaluations,
+        num_epochs=config.num_epochs,
+        backend=backend_of(config, device, learners),
+    )
+
+
+def make_learner(
     config: Config,
-    phase: Phase,
     *,
     device: torch.device,
     folder: Path,
-    report: Report,
-    callbacks: Sequence[pl.Callback] = (),
-) -> tuple[Classifier, str]:
-    """Trains from fresh weights on a phase's images, or goes on from what ``folder`` has of it.
+    report: Report = lambda fraction: None,
+    after_epoch: Callable[[Learner], None] | None = None,
+) -> Learner:
+    """The learner of a config's seed, its weights drawn from the seed.
 
-    Both phases of a protocol start from the same weights: the paper that has two does not say.
-
-    Returns:
-        The classifier with its history; and why it diverged, empty if it did not.
+    Raises:
+        ValueError: as ``build_network`` and ``make_optimizer``.
     """
+    memory_format = _MEMORY_FORMATS[config.memory_format]
     network = build_network(config).to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as the loaders' images
-    factor = multistep(config.recipe.milestones, config.recipe.decay_factor)
-    classifier = Classifier(
+    network.to(memory_format=memory_format)  # type: ignore[call-overload]
+    recipe, machine = config.recipe, config.machine
+    return Learner(
         network,
-        make_optimizer=make_optimizer(config),
-        after_optimizer=lambda optimizer: clip_after_step(optimizer, network, config.recipe.sigma_clip),
-        learning_rate_factor=lambda epoch: factor(config.unscaled_epoch(epoch)),
-        evaluations=list(phase.evaluations),
+        seed=config.seed,
+        folder=folder,
+        make_optimizer=make_optimizer(config, device),
+        learning_rate_factor=_learning_rate_factor(config),
+        clip_gradients=clip_gradients(recipe.clip_gradient_value, recipe.clip_gradient_norm),
+        after_optimizer=lambda optimizer: clip_after_step(optimizer, network, recipe.sigma_clip),
+        recipe_epoch=config.unscaled_epoch,
+        after_epoch=after_epoch,
+        report=report,
+        memory_format=memory_format,
+        precision=cast(Precision, machine.precision),
+        compiled=machine.compile,
     )
-    mean, std = config.dataset.mean, config.dataset.std
-    train_loader = EpochLoader(
+
+
+def make_train_loader(config: Config, phase: Phase, device: torch.device) -> EpochLoader:
+    """Batches of a phase's training images, as the recipe has them."""
+    return EpochLoader(
         phase.train,
         batch_size=config.recipe.batch_size,
-        seed=config.seed,
-        mean=mean,
-        std=std,
+        mean=config.dataset.mean,
+        std=config.dataset.std,
         augmentation=plain(config.recipe.augmentation),
         device=device,
-        epoch=lambda: classifier.current_epoch,
+        num_workers=config.machine.workers,
     )
-    evaluation_loaders = [
-        EvaluationLoader(split, batch_size=EVALUATION_BATCH_SIZE, mean=mean, std=std, device=device)
-        for split in phase.evaluations.values()
-    ]
-    try:
-        fit(
-            classifier,
-            train_loader=train_loader,
-            evaluation_loaders=evaluation_loaders,
-            num_epochs=config.num_epochs,
-            seed=config.seed,
-            folder=folder,
-            device=device,
-            report=report,
-            callbacks=[TellEpoch(config.unscaled_epoch), *callbacks],
-        )
-    except Diverged as error:
-        return classifier, str(error)
-    return classifier, ""
+
+
+def _learning_rate_factor(config: Config) -> Callable[[int, History], float]:
+    """Milestones and patience are the whole recipe's: in a scaled run they move with its epochs."""
+    recipe = config.recipe
+    by_epoch = multistep(recipe.milestones, recipe.decay_factor)
+    if recipe.plateau is None:
+        return lambda epoch, history: by_epoch(config.unscaled_epoch(epoch))
+    patience = round(recipe.plateau.patience * config.protocol.scale)
+    by_history = plateau(recipe.plateau.metric, recipe.plateau.decay_factor, patience)
+    return lambda epoch, history: by_epoch(config.unscaled_epoch(epoch)) * by_history(history)
 
 
 def load_data(config: Config) -> ImageSet:
@@ -86,7 +120,14 @@ def load_data(config: Config) -> ImageSet:
         ValueError: if the data are not what the config says.
     """
     machine = config.machine
-    return load(plain(config.dataset), Path(machine.data_dir), download=machine.download, plugins=config.plugins)
+    return load(
+        plain(config.dataset),
+        Path(machine.data_dir),
+        download=machine.download,
+        plugins=config.plugins,
+        cache_dir=Path(machine.cache_dir),
+        num_workers=machine.workers,
+    )
 
 
 def build_network(config: Config) -> nn.Module:
@@ -105,8 +146,11 @@ def build_network(config: Config) -> nn.Module:
     return build(model=config.model, conv=config.conv, dataset=plain(config.dataset), plugins=config.plugins)
 
 
-def make_optimizer(config: Config) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
-    """From parameters to the recipe's optimizer.
+def make_optimizer(
+    config: Config,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
+    """From parameters to the recipe's optimizer; on a GPU its fused, capturable form where it has one.
 
     Raises:
         ValueError: if the optimizer does not know an argument, or its value has the wrong type.
@@ -118,7 +162,9 @@ def make_optimizer(config: Config) -> Callable[[Iterable[nn.Parameter]], torch.o
         optimizer([torch.zeros(1, requires_grad=True)], **own)
     except (TypeError, ValueError) as error:  # ranges are known to the optimizer only
         raise ValueError(f"`recipe.optimizer`: {error}.") from error
-    return partial(optimizer, **own)
+    known = arguments.parameters(optimizer)
+    for_gpu: dict[str, Any] = {key: True for key in ("fused", "capturable") if key in known and key not in own}
+    return partial(optimizer, **own, **(for_gpu if device.type == "cuda" else {}))
 
 
 def device_of(accelerator: str) -> torch.device:
@@ -131,3 +177,20 @@ def device_of(accelerator: str) -> torch.device:
     if accelerator == "gpu" and not has_gpu:
         raise ValueError("`machine.accelerator` is gpu, but torch finds no CUDA device here; use cpu or auto.")
     return torch.device("cuda" if has_gpu and accelerator != "cpu" else "cpu")
+
+
+def backend_of(config: Config, device: torch.device, learners: Sequence[Learner]) -> str:
+    """The back-end that ``machine.backend`` names: for ``auto`` streams on a GPU, unless it would refuse, else loop.
+
+    Raises:
+        ValueError: if streams is asked for and there is no GPU, or it refuses the network or the optimizer.
+    """
+    if config.machine.backend == "loop" or (config.machine.backend == "auto" and device.type != "cuda"):
+        return "loop"
+    if device.type != "cuda":
+        raise ValueError("`machine.backend` streams needs a CUDA device; use loop or auto.")
+    if reason := why_not_streams(learners):
+        if config.machine.backend == "streams":
+            raise ValueError(f"`machine.backend` streams {reason}; use loop or auto.")
+        return "loop"
+    return "streams"

@@ -97,7 +97,7 @@ def _row(
         verdict=verdict,
         against_baseline=None,
         added=None,
-        notes=notes(verdict, given),
+        notes=(*notes(verdict, given), *_approximations(records)),
     )
 
 
@@ -117,6 +117,17 @@ def _values(table: Table, records: Mapping[int, Record]) -> tuple[dict[int, floa
         else:
             problems.append(f"seed {seed}: {table.metric} is {value}")
     return values, problems
+
+
+def _approximations(records: Mapping[int, Record]) -> list[str]:
+    """Which seeds were not computed in plain float32."""
+    seeds: dict[str, list[int]] = {}
+    for seed, record in records.items():
+        made = [str(record.environment.get("precision", "float32"))]
+        made += ["torch.compile"] if record.environment.get("compiled") else []
+        if made != ["float32"]:
+            seeds.setdefault(" and ".join(made), []).append(seed)
+    return [f"computed in {made}: seeds {', '.join(map(str, of))}" for made, of in seeds.items()]
 
 
 def _cost(records: Sequence[Record]) -> Cost | None:

@@ -1,9 +1,10 @@
-"""Training by Lightning: modules, schedules, checkpoints, one phase."""
+"""Training by Lightning: one seed or several together, schedules, checkpoints, one phase."""
 
-from convrepro.training.callbacks import KeepWeights, TellEpoch
-from convrepro.training.classifier import Classifier, Diverged
-from convrepro.training.fit import fit
+from convrepro.training.callbacks import KeepWeights
+from convrepro.training.clipping import clip_gradients
+from convrepro.training.fit import BACKENDS, fit
+from convrepro.training.learner import Learner
 from convrepro.training.memory import keep_freed_memory
-from convrepro.training.schedules import multistep
+from convrepro.training.schedules import multistep, plateau
 
-__all__ = ["Classifier", "Diverged", "KeepWeights", "TellEpoch", "fit", "keep_freed_memory", "multistep"]
+__all__ = ["BACKENDS", "KeepWeights", "Learner", "clip_gradients", "fit", "keep_freed_memory", "multistep", "plateau"]

@@ -1,71 +1,83 @@
-"""One training phase by a Lightning Trainer, resumed where it stopped."""
+"""One training phase of one or several seeds by a Lightning Trainer, resumed where it stopped."""
 
+import contextlib
 import logging
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+import torch.utils.deterministic
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from convrepro.data.loader import EpochLoader
 from convrepro.training import checkpoints
-from convrepro.training.callbacks import CheckpointEachEpoch, CsvLog, ReportProgress, ReseedEachEpoch
-from convrepro.training.classifier import Classifier
+from convrepro.training.callbacks import EndEpoch
+from convrepro.training.learner import Batch, Learner
+from convrepro.training.loop import Loop
+from convrepro.training.precision import matrix_precision
+from convrepro.training.seed_group import Backend, SeedGroup
+from convrepro.training.streams import Streams
+
+BACKENDS: dict[str, Callable[[Callable[[Learner, int], None]], Backend]] = {"loop": Loop, "streams": Streams}
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
 def fit(
-    classifier: Classifier,
+    learners: Sequence[Learner],
     *,
-    train_loader: Iterable[Any],
-    evaluation_loaders: Sequence[Iterable[Any]],
+    train_loader: EpochLoader,
+    evaluations: Mapping[str, Iterable[Batch]],
     num_epochs: int,
-    seed: int,
-    folder: Path,
-    device: torch.device,
-    report: Callable[[float], None],
-    callbacks: Sequence[pl.Callback] = (),
+    backend: str = "loop",
 ) -> None:
-    """Trains ``classifier`` for ``num_epochs`` epochs, evaluating after each.
+    """Trains each learner for ``num_epochs`` epochs, evaluating after each; seeds at the same epoch go together.
 
-    Goes on from the newest whole checkpoint in ``folder``; a phase that was finished trains nothing. The
-    metrics are in ``classifier.history`` afterwards.
+    Goes on from each learner's newest whole checkpoint; a phase that was finished trains nothing. The metrics are in
+    the learners' ``history`` afterwards. One that diverges has a ``reason`` and stops; the others go on.
 
     Args:
-        classifier: the module; its network lies on ``device``.
-        train_loader: batches of an epoch; asked anew each epoch.
-        evaluation_loaders: one for each of the classifier's evaluations.
+        learners: seeds of one cell, on one device, not yet trained.
+        train_loader: of the images that all of them train on.
+        evaluations: loaders that follow each epoch, by name.
         num_epochs: of the whole phase.
-        seed: of the network's own randomness.
-        folder: of checkpoints and logs.
-        device: CPU or one GPU.
-        report: called with the finished fraction of the phase after each batch.
-        callbacks: further ones; at the end of an epoch they come before its checkpoint.
+        backend: key of ``BACKENDS``.
 
     Raises:
-        Diverged: if the loss is no longer a number.
+        ValueError: if the back-end refuses the network or the optimizer, or a checkpoint is another network's.
         KeyboardInterrupt: if the user interrupts; the epochs finished by then are saved.
     """
+    num_steps = len(train_loader)
+    for group in _resumed(learners):
+        first_epoch = group[0].num_epochs
+        if first_epoch >= num_epochs:
+            continue
+
+        def tell(learner: Learner, num_finished: int) -> None:
+            learner.report((learner.num_epochs + num_finished / num_steps) / num_epochs)
+
+        module = SeedGroup(group, backend=BACKENDS[backend](tell), train_loader=train_loader, evaluations=evaluations)
+        with matrix_precision(group[0].precision), _memory_left_as_it_is():
+            _train(module, num_epochs - first_epoch, _Items(list(evaluations)))
+
+
+def _train(module: SeedGroup, num_epochs: int, names: "_Items") -> None:
     interrupt_handler = signal.getsignal(signal.SIGINT)
+    loggers = [
+        TensorBoardLogger(save_dir=learner.folder, name="", version="tensorboard") for learner in module.learners
+    ]
     trainer = pl.Trainer(
         max_epochs=num_epochs,
-        accelerator="gpu" if device.type == "cuda" else "cpu",
+        accelerator="gpu" if module.learners[0].device.type == "cuda" else "cpu",
         devices=1,
         deterministic=True,
-        logger=TensorBoardLogger(save_dir=folder, name="", version="tensorboard"),
-        callbacks=[
-            ReseedEachEpoch(seed),
-            CsvLog(folder / "metrics.csv"),
-            *callbacks,
-            CheckpointEachEpoch(folder),
-            ReportProgress(report),
-        ],
-        plugins=[checkpoints.DurableCheckpointIO()],
+        logger=loggers,
+        callbacks=[EndEpoch(loggers)],
         log_every_n_steps=1,  # steps log nothing; a larger number only makes Lightning warn about short epochs
         num_sanity_val_steps=0,
         enable_checkpointing=False,
@@ -76,15 +88,57 @@ def fit(
         with warnings.catch_warnings():
             # Lightning's own, about torch's trees
             warnings.filterwarnings("ignore", message=".*`isinstance.treespec, LeafSpec.` is deprecated.*")
-            trainer.fit(
-                classifier,
-                train_dataloaders=train_loader,
-                val_dataloaders=list(evaluation_loaders),
-                ckpt_path=checkpoints.newest_whole(folder),
-                weights_only=True,
-            )
+            trainer.fit(module, train_dataloaders=_Items(module.chunks()), val_dataloaders=names)
     except SystemExit as error:  # how Lightning ends an interrupted fit
         raise KeyboardInterrupt from error
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt_handler)  # Lightning leaves it ignored
+
+
+@contextlib.contextmanager
+def _memory_left_as_it_is() -> Iterator[None]:
+    """Where torch is to be deterministic it fills every new tensor with NaN: 3 to 7 % of a step, for nothing here."""
+    settings: Any = torch.utils.deterministic
+    before = settings.fill_uninitialized_memory
+    settings.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        settings.fill_uninitialized_memory = before
+
+
+def _resumed(learners: Sequence[Learner]) -> Iterator[list[Learner]]:
+    """Groups of learners, each at the newest epoch from which its members can go on together.
+
+    A kill between the checkpoints of two seeds leaves one an epoch ahead of the other; as two are kept, both can go on
+    from the earlier one. Seeds that are further apart are trained apart.
+    """
+    waiting = list(learners)
+    kept = {learner: checkpoints.whole(learner.folder) for learner in waiting}
+    while waiting:
+        newest = max((epoch for learner in waiting for epoch in kept[learner]), default=0)
+        groups = [
+            (epoch, [learner for learner in waiting if epoch == 0 or epoch in kept[learner]])
+            for epoch in (newest, newest - 1)
+            if epoch >= 0
+        ]
+        epoch, group = max(groups, key=lambda candidate: len(candidate[1]))
+        for learner in group:
+            if epoch > 0:
+                learner.load_state(checkpoints.load(kept[learner][epoch]))
+        yield group
+        waiting = [learner for learner in waiting if learner not in group]
+
+
+@dataclass(frozen=True)
+class _Items:
+    """A list that Lightning takes for one loader."""
+
+    items: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.items)

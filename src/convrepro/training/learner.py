@@ -1,0 +1,214 @@
+"""One seed of a cell in training: a network and all that is its own."""
+
+import contextlib
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from convrepro.training.precision import Precision
+from convrepro.training.schedules import History
+
+# Shapes: B batch, C channels, H W image, K classes.
+
+_SPOKEN = {"train": "training"}
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+Optimizer = torch.optim.Optimizer
+
+
+class Learner:
+    """Trains one network by cross entropy and keeps the metrics of every epoch.
+
+    Seeds that are trained together are several learners: each has its own network, optimizer, learning rate,
+    random numbers, history, checkpoints and end. Sums are accumulated on the device and read once an epoch.
+
+    Args:
+        network: from images (B, C, H, W) to logits (B, K), on its device and in its memory format.
+        seed: of the order and augmentation of its images and of the network's own randomness.
+        folder: of its checkpoints and logs.
+        make_optimizer: from parameters to an optimizer.
+        learning_rate_factor: from the 0-based epoch and the history so far to the factor of the optimizer's learning
+            rate.
+        clip_gradients: called with the parameters before each step of the optimizer.
+        after_optimizer: called with the optimizer once it is made, to register what must follow each of its steps.
+        recipe_epoch: from the 0-based epoch to the epoch of the whole recipe, which layers with a method ``set_epoch``
+            are told.
+        after_epoch: called with the learner when an epoch is finished and evaluated, before its checkpoint.
+        report: called with the finished fraction of the training after each step.
+        memory_format: of the images; the network's is the same.
+        precision: in which forward passes are computed.
+        compiled: whether ``torch.compile`` makes the forward pass.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        seed: int,
+        folder: Path,
+        make_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        learning_rate_factor: Callable[[int, History], float],
+        clip_gradients: Callable[[Sequence[nn.Parameter]], None] = lambda parameters: None,
+        after_optimizer: Callable[[Optimizer], object] = lambda optimizer: None,
+        recipe_epoch: Callable[[int], float] = float,
+        after_epoch: Callable[["Learner"], None] | None = None,
+        report: Callable[[float], None] = lambda fraction: None,
+        memory_format: torch.memory_format = torch.channels_last,
+        precision: Precision = "float32",
+        compiled: bool = False,
+    ) -> None:
+        self.network, self.seed, self.folder = network, seed, folder
+        self.after_epoch, self.report = after_epoch, report
+        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.device, self._dtype = self.parameters[0].device, self.parameters[0].dtype
+        self.optimizer = make_optimizer(network.parameters())
+        self._initial_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        if self.device.type == "cuda":  # a captured step reads its rate from the device
+            for group in self.optimizer.param_groups:
+                group["lr"] = torch.tensor(group["lr"], device=self.device)
+        after_optimizer(self.optimizer)
+        self.num_epochs = 0  # finished and evaluated
+        self.reason = ""  # why it diverged
+        self.history: dict[str, list[float]] = {}
+        self.epoch_seconds: list[float] = []
+        self._forward = torch.compile(network) if compiled else network
+        self.precision, self._memory_format = precision, memory_format
+        self._learning_rate_factor, self._recipe_epoch = learning_rate_factor, recipe_epoch
+        self._clip_gradients = clip_gradients
+        self.train_sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, correct
+        self._row: dict[str, float] = {}
+        self.generator = torch.Generator(self.device)
+        for layer in network.modules():
+            if hasattr(layer, "set_generator"):
+                layer.set_generator(self.generator)  # type: ignore[operator]
+
+    def start_epoch(self, epoch: int) -> None:
+        """Sets the learning rate, the layers' epoch and all random numbers to those of ``epoch``.
+
+        They depend on the seed, the epoch and the history only, so that resuming needs no further state.
+        """
+        self._started = time.monotonic()
+        factor = self._learning_rate_factor(epoch, self.history)
+        for group, initial_rate in zip(self.optimizer.param_groups, self._initial_rates, strict=True):
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(initial_rate * factor)
+            else:
+                group["lr"] = initial_rate * factor
+        for layer in self.network.modules():
+            if hasattr(layer, "set_epoch"):
+                layer.set_epoch(self._recipe_epoch(epoch))  # type: ignore[operator]
+        digest = hashlib.sha256(f"network:{self.seed}:{epoch}".encode()).digest()
+        self.generator.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+        with self._global_random_numbers_kept():
+            torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+            self._random_state = _random_state(self.device)
+        self.train_sums.zero_()
+        self._row = {"learning_rate": self._initial_rates[0] * factor}
+
+    def step(self, x_BCHW: torch.Tensor, labels_B: torch.Tensor) -> None:
+        """One step of the optimizer. Reads nothing back from the device, so that it can be captured."""
+        self.optimizer.zero_grad(set_to_none=True)
+        logits_BK = self._logits(x_BCHW)
+        loss = F.cross_entropy(logits_BK, labels_B)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._clip_gradients(self.parameters)
+        self.optimizer.step()
+        self.train_sums += _sums(loss.detach() * len(labels_B), logits_BK.detach(), labels_B)
+
+    @contextlib.contextmanager
+    def own_random_numbers(self) -> Iterator[None]:
+        """Within it, the process's random numbers are this learner's; they go on from where it left them."""
+        with self._global_random_numbers_kept():
+            _set_random_state(self.device, self._random_state)
+            yield
+            self._random_state = _random_state(self.device)
+
+    def end_training(self, num_images: int) -> None:
+        """Notes the training metrics of the epoch: means over its images, each before the step that saw it."""
+        self._note("train", self.train_sums, num_images)
+
+    @torch.inference_mode()
+    def evaluate(self, name: str, batches: Iterable[Batch]) -> None:
+        """Notes mean loss and accuracy on all images of ``batches``."""
+        sums, num_images = torch.zeros_like(self.train_sums), 0
+        for x_BCHW, labels_B in batches:
+            logits_BK = self._logits(x_BCHW)
+            sums += _sums(F.cross_entropy(logits_BK, labels_B, reduction="sum"), logits_BK, labels_B)
+            num_images += len(labels_B)
+        self._note(name, sums, num_images)
+
+    def end_epoch(self, share: float) -> None:
+        """Puts the epoch's metrics into the history; ``share`` of the time since its start was this learner's."""
+        self.epoch_seconds.append((time.monotonic() - self._started) * share)
+        self.num_epochs += 1
+        for key, value in self._row.items():
+            self.history.setdefault(key, []).append(value)
+            if key.endswith("_loss") and not math.isfinite(value) and not self.reason:
+                name = key.removesuffix("_loss")
+                self.reason = f"the {_SPOKEN.get(name, name)} loss was {value} in epoch {self.num_epochs}"
+
+    def state(self) -> dict[str, Any]:
+        """All that training goes on from, after the last finished epoch."""
+        return {
+            "num_epochs": self.num_epochs,
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict()["state"],
+            "history": self.history,
+            "epoch_seconds": self.epoch_seconds,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Goes back to where ``state`` was taken, on whatever device.
+
+        Raises:
+            ValueError: if it is no such state, or that of another network.
+        """
+        try:
+            self.network.load_state_dict(state["network"])
+            groups = self.optimizer.state_dict()["param_groups"]  # settings are the recipe's and this machine's
+            self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+            self.num_epochs = int(state["num_epochs"])
+            self.history = {key: list(values) for key, values in state["history"].items()}
+            self.epoch_seconds = list(state["epoch_seconds"])
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            said = str(error).splitlines()[0]
+            raise ValueError(
+                f"the checkpoint in {self.folder} is of another version or network ({said}); delete it to start again."
+            ) from error
+
+    def _logits(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            x_BCHW = x_BCHW.to(self._dtype).contiguous(memory_format=self._memory_format)
+            logits_BK: torch.Tensor = self._forward(x_BCHW)
+        return logits_BK.to(torch.promote_types(logits_BK.dtype, torch.float32))
+
+    def _note(self, name: str, sums: torch.Tensor, num_images: int) -> None:
+        loss, num_correct = sums.tolist()
+        self._row |= {f"{name}_loss": loss / num_images, f"{name}_accuracy": 100.0 * num_correct / num_images}
+
+    @contextlib.contextmanager
+    def _global_random_numbers_kept(self) -> Iterator[None]:
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            yield
+
+
+def _sums(loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> torch.Tensor:
+    return torch.stack([loss.double(), (logits_BK.argmax(dim=1) == labels_B).sum().double()])
+
+
+def _random_state(device: torch.device) -> list[torch.Tensor]:
+    on_device = [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []
+    return [torch.get_rng_state(), *on_device]
+
+
+def _set_random_state(device: torch.device, state: Sequence[torch.Tensor]) -> None:
+    torch.set_rng_state(state[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state[1], device)

@@ -1,0 +1,196 @@
+"""Back-end ``streams``: a step of all learners is one CUDA graph, each learner on its own stream.
+
+A step of a small network is some 180 launches of a few microseconds of work each; replaying a graph replaces them by
+one, and the learners' work overlaps. Modules and optimizers are those of the loop, unmodified.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from convrepro.data.loader import EpochBatches, EpochLoader
+from convrepro.training import cuda_graph
+from convrepro.training.learner import Batch, Learner
+
+# Shapes: S steps of a chunk, B images of a batch, C channels, H W image.
+
+_CHECKED = 4  # steps of a chunk, at most, that are run both ways
+_WARM_UPS = 3  # eager steps before a capture: libraries choose algorithms, optimizers make their state
+_START_AT_ZERO = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)  # a warm-up can be undone
+_DRAW_GLOBALLY = (nn.modules.dropout._DropoutNd, nn.RReLU, nn.FractionalMaxPool2d)
+_GENERATOR = "generator"
+
+
+class Streams:
+    """Runs a chunk as so many replays of a graph; the last, short batch of an epoch has a graph of its own.
+
+    The images of a chunk lie on the device, augmented in bulk; the graph takes the batch that a counter points to.
+    After each capture the first steps of the chunk are run eagerly and by replays from the same state: they must end in
+    the same bits.
+
+    Args:
+        tell: called with a learner and its number of finished steps of the epoch, after each step.
+        graph, warm_up: stand in for those of ``cuda_graph`` in tests without a GPU.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[Learner, int], None],
+        *,
+        graph: Callable[..., Any] = cuda_graph.CudaGraph,
+        warm_up: Callable[[Sequence[cuda_graph.Step], torch.device], None] = cuda_graph.run_on_side_streams,
+    ) -> None:
+        self._tell, self._capture = tell, functools.partial(_Captured, graph=graph, warm_up=warm_up)
+        self._learners: list[Learner] = []
+        self._batches: list[EpochBatches] = []
+        self._batch_size = self._num_images = 0
+        self._captured: dict[int, _Captured] = {}  # by the number of images of a batch
+
+    def start_epoch(self, learners: Sequence[Learner], loader: EpochLoader, epoch: int) -> None:
+        if list(learners) != self._learners:  # at first, and when one has diverged
+            self._captured = {}
+        self._learners, self._batch_size, self._num_images = list(learners), loader.batch_size, loader.num_images
+        self._batches = [loader.epoch(learner.seed, epoch) for learner in learners]
+
+    def run(self, steps: range) -> None:
+        """Runs these steps of the epoch, which follow those before it."""
+        whole = range(steps.start, min(steps.stop, self._num_images // self._batch_size))
+        if whole:
+            self._replay(whole, self._batch_size)
+        if whole.stop < steps.stop:
+            self._replay(range(whole.stop, steps.stop), self._num_images % self._batch_size)
+
+    def _replay(self, steps: range, size: int) -> None:
+        start = steps.start * self._batch_size
+        chunk = [batches.images(start, start + len(steps) * size) for batches in self._batches]
+        if size not in self._captured or self._captured[size].num_steps < len(steps):
+            self._captured[size] = self._capture(self._learners, chunk, num_steps=len(steps))
+        captured = self._captured[size]
+        captured.fill(chunk)
+        for step in steps:
+            captured.replay()
+            for learner in self._learners:
+                self._tell(learner, step + 1)
+
+
+class _Captured:
+    """A graph over batches of one size, and the tensors that it reads: ``num_steps`` batches of each learner."""
+
+    def __init__(
+        self,
+        learners: Sequence[Learner],
+        chunk: Sequence[Batch],
+        *,
+        num_steps: int,
+        graph: Callable[..., Any],
+        warm_up: Callable[[Sequence[cuda_graph.Step], torch.device], None],
+    ) -> None:
+        self.num_steps, device = num_steps, learners[0].device
+        self._position = torch.zeros(1, dtype=torch.int64, device=device)
+        self._inputs = [(_in_steps(x, num_steps).clone(), _in_steps(labels, num_steps).clone()) for x, labels in chunk]
+        steps = [
+            functools.partial(self._step, learner, *inputs)
+            for learner, inputs in zip(learners, self._inputs, strict=True)
+        ]
+        before = [_snapshot(learner) for learner in learners]
+
+        def run_eagerly() -> None:
+            warm_up(steps, device)
+            self._advance()
+
+        for _ in range(_WARM_UPS):
+            run_eagerly()
+        eager = self._after_some_steps(run_eagerly, learners, before)
+        generators = [learner.generator for learner in learners]
+        self._graph = graph(steps, after=self._advance, generators=generators, device=device)
+        replayed = self._after_some_steps(self._graph.replay, learners, before)
+        for learner, its_before, expected, found in zip(learners, before, eager, replayed, strict=True):
+            _check_equal(learner, expected, found)
+            _put_back(learner, its_before)
+
+    def fill(self, chunk: Sequence[Batch]) -> None:
+        """Puts the images of at most ``num_steps`` batches where the graph reads them, and goes to the first."""
+        for (x_SBHWC, labels_SB), (x_XCHW, labels_X) in zip(self._inputs, chunk, strict=True):
+            num_steps = len(labels_X) // labels_SB.shape[1]
+            x_SBHWC[:num_steps].copy_(_in_steps(x_XCHW, num_steps))
+            labels_SB[:num_steps].copy_(_in_steps(labels_X, num_steps))
+        self._position.zero_()
+
+    def replay(self) -> None:
+        self._graph.replay()
+
+    def _step(self, learner: Learner, x_SBHWC: torch.Tensor, labels_SB: torch.Tensor) -> None:
+        x_BHWC, labels_B = (tensor.index_select(0, self._position)[0] for tensor in (x_SBHWC, labels_SB))
+        learner.step(x_BHWC.permute(0, 3, 1, 2), labels_B)
+
+    def _advance(self) -> None:
+        self._position.add_(1).remainder_(self.num_steps)
+
+    def _after_some_steps(
+        self, step: Callable[[], None], learners: Sequence[Learner], before: Sequence[Mapping[str, torch.Tensor]]
+    ) -> list[dict[str, torch.Tensor]]:
+        for learner, snapshot in zip(learners, before, strict=True):
+            _put_back(learner, snapshot)
+        self._position.zero_()
+        for _ in range(min(_CHECKED, self.num_steps)):
+            step()
+        return [_snapshot(learner) for learner in learners]
+
+
+def why_not_streams(learners: Sequence[Learner]) -> str:
+    """Why the steps of learners cannot be captured, or a warm-up not undone, in half a sentence; empty if they can."""
+    for learner in learners:
+        optimizer, groups = type(learner.optimizer), learner.optimizer.param_groups
+        if optimizer not in _START_AT_ZERO or any(group.get("dampening") for group in groups):
+            known = ", ".join(known.__name__ for known in _START_AT_ZERO)
+            return f"takes optimizers whose state starts at zero ({known}, without dampening), not {optimizer.__name__}"
+        for layer in learner.network.modules():
+            if isinstance(layer, _DRAW_GLOBALLY) and not hasattr(layer, "set_generator"):
+                return f"cannot give each seed random numbers of its own in {type(layer).__name__}"
+    return ""
+
+
+def _in_steps(tensor_X: torch.Tensor, num_steps: int) -> torch.Tensor:
+    """``(S * B, C, H, W)`` to ``(S, B, H, W, C)``, ``(S * B,)`` to ``(S, B)``."""
+    channels_last = tensor_X.permute(0, 2, 3, 1) if tensor_X.ndim == 4 else tensor_X
+    return torch.unflatten(channels_last, 0, (num_steps, -1))
+
+
+def _snapshot(learner: Learner) -> dict[str, torch.Tensor]:
+    """Copies of all that a step changes."""
+    return {name: tensor.clone() for name, tensor in _changed_by_a_step(learner).items()} | {
+        _GENERATOR: learner.generator.get_state()
+    }
+
+
+@torch.no_grad()
+def _put_back(learner: Learner, snapshot: Mapping[str, torch.Tensor]) -> None:
+    """Makes a learner what it was, in place: a graph goes on reading the same memory.
+
+    State of the optimizer that was not there yet starts at zero.
+    """
+    for name, tensor in _changed_by_a_step(learner).items():
+        tensor.copy_(snapshot[name]) if name in snapshot else tensor.zero_()
+    learner.generator.set_state(snapshot[_GENERATOR])
+
+
+def _changed_by_a_step(learner: Learner) -> dict[str, torch.Tensor]:
+    changed = {"sums": learner.train_sums}
+    changed |= {f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()}
+    for number, parameter in enumerate(learner.parameters):
+        for name, value in learner.optimizer.state.get(parameter, {}).items():
+            if isinstance(value, torch.Tensor):
+                changed[f"optimizer.{number}.{name}"] = value
+    return changed
+
+
+def _check_equal(learner: Learner, expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in expected.items():
+        if not torch.equal(tensor.nan_to_num(), found[name].nan_to_num()):
+            raise ValueError(
+                f"`machine.backend` streams computes other numbers than loop here (seed {learner.seed}, {name}, after "
+                f"{_CHECKED} steps); use loop."
+            )
