@@ -10,7 +10,9 @@ from tests.cli.conftest import Command
 from convrepro.cli import listing, run
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["data", "list"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["data", "list"], ["run", "--help"], ["campaign", "--help"]]
+)
 def test_a_quick_command_imports_no_torch(arguments: list[str], tmp_path: Path) -> None:
     code = (
         "import sys\nfrom convrepro.cli.main import main\n"
@@ -26,7 +28,19 @@ def test_a_quick_command_imports_no_torch(arguments: list[str], tmp_path: Path) 
 def test_help_names_every_command(convrepro: Command) -> None:
     code, out, _ = convrepro("--help")
     assert code == 0
-    for command in ("list", "plan", "run", "tables", "status", "compare", "train", "data", "export"):
+    for command in (
+        "list",
+        "plan",
+        "run",
+        "tables",
+        "status",
+        "compare",
+        "train",
+        "data",
+        "export",
+        "campaign",
+        "merge",
+    ):
         assert f"\n    {command} " in out
 
 

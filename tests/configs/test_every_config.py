@@ -14,7 +14,7 @@ from convrepro.protocols.train import build_network, make_optimizer
 from convrepro.targets import resolve
 
 BUILT = ("conv", "model", "recipe", "recipe/augmentation", "protocol", "machine")
-GROUPS = ("conv", "model", "dataset", "recipe", "recipe/augmentation", "protocol", "machine", "table")
+GROUPS = ("conv", "model", "dataset", "recipe", "recipe/augmentation", "protocol", "machine", "table", "campaign")
 
 
 def _files(*groups: str) -> list[tuple[str, str]]:

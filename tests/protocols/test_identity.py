@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import sys
 import pytest
 
 from convrepro.protocols.compose import compose
-from convrepro.protocols.identity import run_id, what_is_computed
+from convrepro.protocols.identity import run_id, run_id_of, what_is_computed
 
 BASE = ["model=resnet20", "conv=dk", "dataset=fashion_mnist"]
 
@@ -115,3 +116,9 @@ def test_only_the_placement_that_is_taken_counts() -> None:
     computed = what_is_computed(compose(BASE))
     assert "placements" not in computed["model"]
     assert computed["model"]["operator_roles"]
+
+
+def test_a_record_tells_its_own_run_id() -> None:
+    """Its configuration is what was computed, read back from JSON."""
+    config = compose([*BASE, "conv.pieces=3", "recipe.optimizer.lr=0.1"])
+    assert run_id_of(json.loads(json.dumps(what_is_computed(config)))) == run_id(config)

@@ -144,3 +144,21 @@ def test_bfloat16_is_for_forward_passes_only(tmp_path: Path) -> None:
     assert ours.dtype == torch.float32
     assert not torch.equal(ours, theirs)
     torch.testing.assert_close(ours, theirs, rtol=0.0, atol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # the compiler's own
+def test_a_compiled_learner_is_the_same_learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the compiler's own eager back-end, which needs no C++ compiler; state and checkpoints are the network's."""
+    compiled: list[nn.Module] = []
+    whole = torch.compile
+
+    def in_eager_mode(network: nn.Module) -> object:
+        compiled.append(network)
+        return whole(network, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", in_eager_mode)
+    learners = [seeds.learner(0, tmp_path / str(flag), compiled=flag) for flag in (True, False)]
+    for learner in learners:
+        seeds.fitted([learner], 2)
+    assert compiled == [learners[0].network]
+    assert seeds.same_bits(*learners)

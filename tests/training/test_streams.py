@@ -11,7 +11,7 @@ import torch
 from tests.training import seeds
 from torch import nn
 
-from convrepro.training import BACKENDS, Learner, fit
+from convrepro.training import BACKENDS, Learner, fit, streams
 from convrepro.training.streams import Streams, why_not_streams
 
 SEEDS = (3, 4, 5)
@@ -99,6 +99,14 @@ def test_any_batch_size(tmp_path: Path, batch_size: int) -> None:
     for ours, theirs in zip(
         _fitted(tmp_path / "streams", "streams", **keys), _fitted(tmp_path / "loop", "loop", **keys), strict=True
     ):
+        assert seeds.same_bits(ours, theirs)
+
+
+def test_large_images_lie_ready_a_few_batches_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_MAX_IMAGE_BYTES", 2 * 4 * 100 * seeds.BATCH_SIZE)
+    found = _fitted(tmp_path / "streams", "streams", num_epochs=2)
+    assert Replayed.made[0].num_replays == 2 + 2 * 3  # a chunk of two steps, checked by two
+    for ours, theirs in zip(found, _fitted(tmp_path / "loop", "loop", num_epochs=2), strict=True):
         assert seeds.same_bits(ours, theirs)
 
 

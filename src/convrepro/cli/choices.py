@@ -1,11 +1,16 @@
 """Arguments that several commands share, and the plan that they choose."""
 
 import argparse
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from convrepro.protocols.grid import PlannedTable
+    from convrepro.protocols.schema import Config
+    from convrepro.records import Cell, Table
+    from convrepro.records.workspace import Run
 
 
 def add_table(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -17,39 +22,91 @@ def add_results(parser: argparse.ArgumentParser) -> None:
 
 
 def add_scaling(parser: argparse.ArgumentParser) -> None:
+    add_size_and_machine(parser)
+    parser.add_argument("--dataset", metavar="NAME", help="run the table on another data set, such as a pack")
+
+
+def add_size_and_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", metavar="S", type=_fraction, help="fraction of the epochs, in (0, 1]")
     parser.add_argument("--images", metavar="F", type=_fraction, help="fraction of the training images")
     parser.add_argument("--seeds", metavar="N", type=_count, help="number of seeds (default: the table's)")
-    parser.add_argument("--dataset", metavar="NAME", help="run the table on another data set, such as a pack")
     parser.add_argument(
         "--machine", metavar="KEY=VALUE", action="append", default=[], help="where to run: threads=1, data_dir=/data"
     )
 
 
+def add_running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--launcher",
+        choices=("serial", "joblib"),
+        help="joblib: one run per core; the default where there are several of both",
+    )
+    parser.add_argument(
+        "--only", metavar="LABEL=VALUE[,VALUE]", action="append", default=[], help="these cells only: model=cnn4"
+    )
+
+
+def cells_of(table: "Table", only: Sequence[str]) -> list["Cell"]:
+    """The cells whose labels are among those asked for."""
+    from convrepro import config_files
+
+    cells = list(table.cells)
+    for condition in only:
+        label, _, values = condition.partition("=")
+        config_files.check_name(label, table.cells[0].labels, kind="label")
+        for value in values.split(","):
+            config_files.check_name(value, {cell.labels[label] for cell in table.cells}, kind=label)
+        cells = [cell for cell in cells if cell.labels[label] in values.split(",")]
+        if not cells:
+            raise ValueError(f"no cell of {table.name} is left by --only {' --only '.join(only)}.")
+    return cells
+
+
+def configs_of(arguments: argparse.Namespace, runs: Sequence["Run"]) -> list["Config"]:
+    """The configs of some runs of the table that the arguments ask for."""
+    configs = plan_of(arguments).configs
+    return [dataclasses.replace(configs[run_id], seed=seed) for run_id, seed in runs]
+
+
 def plan_of(arguments: argparse.Namespace) -> "PlannedTable":
-    from convrepro.protocols.grid import plan, unmarked
+    """The table that the arguments ask for, with the config of each of its cells."""
+    from convrepro.protocols.grid import plan
+
+    name, asked = _asked(arguments)
+    machine = {**dict(_setting(text) for text in arguments.machine), "results_dir": _quoted(arguments.results)}
+    return plan(name, machine_overrides=[f"machine.{key}={value}" for key, value in machine.items()], **asked)
+
+
+def table_of(arguments: argparse.Namespace) -> "Table":
+    """The same table without configs, which takes milliseconds once it is kept."""
+    if arguments.machine:  # no part of a table, but it may be wrong
+        return plan_of(arguments).table
+    from convrepro.protocols import kept_tables
+
+    name, asked = _asked(arguments)
+    return kept_tables.table(name, results_dir=results_dir(arguments), **asked)
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """A table's file, and how it is asked for, by the marks of its name or by options."""
+    from convrepro.protocols.table_names import unmarked
 
     if not arguments.results:
         raise ValueError("`--results` must name a folder.")
-    config_name, marks = unmarked(arguments.table)
-    chosen = {
+    name, marks = unmarked(arguments.table)
+    options = {
         "scale": arguments.scale,
         "images": arguments.images,
         "num_seeds": arguments.seeds,
         "dataset": arguments.dataset,
     }
-    machine = {**dict(_setting(text) for text in arguments.machine), "results_dir": _quoted(arguments.results)}
-    return plan(
-        config_name,
-        machine_overrides=[f"machine.{key}={value}" for key, value in machine.items()],
-        **(marks | {key: value for key, value in chosen.items() if value is not None}),
-    )
+    return name, marks | {key: value for key, value in options.items() if value is not None}
 
 
 def written_tables(results: Path) -> list[str]:
     """Names of the tables that have files, marks and all; other files in the folder are not ours."""
     from convrepro import config_files
-    from convrepro.protocols.grid import unmarked
+    from convrepro.protocols.table_names import unmarked
 
     known = config_files.names("table")
     return sorted(path.stem for path in (results / "tables").glob("*.csv") if unmarked(path.stem)[0] in known)

@@ -7,10 +7,38 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from convrepro import __version__, config_files
-from convrepro.cli import benchmark, compare, data, export, listing, plan, run, status, tables, train
+from convrepro.cli import (
+    benchmark,
+    benchmark_operators,
+    campaign,
+    compare,
+    data,
+    export,
+    listing,
+    merge,
+    plan,
+    run,
+    status,
+    tables,
+    train,
+)
 from convrepro.cli.errors import one_line
 
-_COMMANDS = (listing, plan, run, tables, status, compare, train, data, export, benchmark)
+_COMMANDS = (
+    listing,
+    plan,
+    run,
+    tables,
+    status,
+    compare,
+    train,
+    data,
+    export,
+    campaign,
+    merge,
+    benchmark,
+    benchmark_operators,
+)
 
 _RESUMED = (["run"], ["train"])
 

@@ -5,6 +5,7 @@ one, and the learners' work overlaps. Modules and optimizers are those of the lo
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from convrepro.training.learner import Batch, Learner
 
 # Shapes: S steps of a chunk, B images of a batch, C channels, H W image.
 
+_MAX_IMAGE_BYTES = 1 << 28  # of the images that lie ready for a learner
 _CHECKED = 4  # steps of a chunk, at most, that are run both ways
 _WARM_UPS = 3  # eager steps before a capture: libraries choose algorithms, optimizers make their state
 _START_AT_ZERO = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)  # a warm-up can be undone
@@ -46,22 +48,24 @@ class Streams:
         self._tell, self._capture = tell, functools.partial(_Captured, graph=graph, warm_up=warm_up)
         self._learners: list[Learner] = []
         self._batches: list[EpochBatches] = []
-        self._batch_size = self._num_images = 0
+        self._batch_size = self._num_images = self._steps_at_once = 0
         self._captured: dict[int, _Captured] = {}  # by the number of images of a batch
 
     def start_epoch(self, learners: Sequence[Learner], loader: EpochLoader, epoch: int) -> None:
         if list(learners) != self._learners:  # at first, and when one has diverged
             self._captured = {}
         self._learners, self._batch_size, self._num_images = list(learners), loader.batch_size, loader.num_images
+        batch_bytes = 4 * loader.batch_size * math.prod(loader.split.image_shape)
+        self._steps_at_once = max(1, _MAX_IMAGE_BYTES // batch_bytes)
         self._batches = [loader.epoch(learner.seed, epoch) for learner in learners]
 
     def run(self, steps: range) -> None:
         """Runs these steps of the epoch, which follow those before it."""
-        whole = range(steps.start, min(steps.stop, self._num_images // self._batch_size))
-        if whole:
-            self._replay(whole, self._batch_size)
-        if whole.stop < steps.stop:
-            self._replay(range(whole.stop, steps.stop), self._num_images % self._batch_size)
+        num_whole = self._num_images // self._batch_size
+        for start in range(steps.start, min(steps.stop, num_whole), self._steps_at_once):
+            self._replay(range(start, min(start + self._steps_at_once, steps.stop, num_whole)), self._batch_size)
+        if steps.stop > num_whole:
+            self._replay(range(num_whole, steps.stop), self._num_images % self._batch_size)
 
     def _replay(self, steps: range, size: int) -> None:
         start = steps.start * self._batch_size

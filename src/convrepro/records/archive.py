@@ -1,0 +1,186 @@
+"""Records in one zip file: packed to travel, and checked one by one before any is taken in.
+
+A zip file, not a tar file: its index lists every name and size before anything is decompressed, links and devices are
+no members of their own kind, and each member has a checksum.
+"""
+
+import dataclasses
+import io
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from convrepro import durable
+from convrepro.records import store
+from convrepro.records.record import Record, from_json, to_json
+
+MAX_ARCHIVE_BYTES = 32 * 2**20
+MAX_RECORD_BYTES = 2**20  # one of 300 epochs in two phases has about 30,000
+MAX_TOTAL_BYTES = 256 * 2**20
+_MEMBER = re.compile(r"(?:records/)?([0-9a-f]{16}-seed(?:0|[1-9][0-9]{0,9})\.json)")
+_DATE = (1980, 1, 1, 0, 0, 0)  # the same records are the same bytes
+_VOLATILE = ("measured", "environment")  # in which two runs of the same cell and seed may differ
+# What zipfile raises on files that are cut or forged; and ours.
+_DEFECTS = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OverflowError, ValueError
+)  # fmt: skip
+
+RunIdOf = Callable[[Mapping[str, Any]], str]
+Run = tuple[str, int]  # run id, seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """What became of an archive's records.
+
+    Args:
+        new: records that were written, by the names of their data set, model and operator.
+        num_known: records that were there already, with the same numbers.
+    """
+
+    new: dict[tuple[str, str, str], int]
+    num_known: int
+
+
+def pack(records_dir: Path, runs: Iterable[Run], path: Path) -> None:
+    """Writes the records of ``runs`` to one archive, which is then whole or not there.
+
+    Raises:
+        ValueError: if a run has no record, or a defective one.
+    """
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for run_id, seed in sorted(runs):
+            record = store.read(records_dir, run_id, seed)
+            if record is None:
+                raise ValueError(f"run {run_id} of seed {seed} has no record in {records_dir}.")
+            member = zipfile.ZipInfo(f"records/{store.path_of(records_dir, run_id, seed).name}", _DATE)
+            member.external_attr = (stat.S_IFREG | 0o644) << 16
+            archive.writestr(member, to_json(record), compress_type=zipfile.ZIP_DEFLATED)
+    durable.write(path, content.getvalue())
+
+
+def merge(path: Path, records_dir: Path, *, run_id_of: RunIdOf) -> Merged:
+    """Takes an archive's records into a folder: all that are not there yet, or none at all.
+
+    Args:
+        path: of the archive.
+        records_dir: of the records.
+        run_id_of: from what a record says was computed to the run id that this has.
+
+    Raises:
+        ValueError: if the archive is not one, holds anything but whole records, or one that differs from a record
+            of the same run that is there; nothing is written then.
+        OSError: if the archive cannot be read, or a record cannot be written; those before it are whole, and the same
+            call goes on after them.
+    """
+    content = load(path)
+    names: dict[tuple[str, str, str], int] = {}
+    num_known = 0
+    missing: set[Run] = set()
+    for record in read(content, path, run_id_of=run_id_of):
+        there = store.read(records_dir, record.run_id, record.seed)
+        if there is None:
+            missing.add((record.run_id, record.seed))
+            label = (record.names["dataset"], record.names["model"], record.names["conv"])
+            names[label] = names.get(label, 0) + 1
+            continue
+        if fields := differing(record, there):
+            raise ValueError(
+                f"run {record.run_id} of seed {record.seed} differs in {', '.join(fields)} from the record in "
+                f"{records_dir}; nothing was merged. Remove the one that is wrong."
+            )
+        num_known += 1
+    for record in read(content, path, run_id_of=run_id_of):
+        if (record.run_id, record.seed) in missing:
+            store.write(records_dir, record)
+    return Merged(new=names, num_known=num_known)
+
+
+def differing(ours: Record, theirs: Record) -> list[str]:
+    """Names of the fields in which two records of the same run may not differ, and do."""
+    names = [entry.name for entry in dataclasses.fields(Record) if entry.name not in _VOLATILE]
+    return [name for name in names if getattr(ours, name) != getattr(theirs, name)]
+
+
+def load(path: Path) -> bytes:
+    """The bytes of an archive.
+
+    Raises:
+        ValueError: if it is larger than an archive may be.
+        OSError: if it cannot be read.
+    """
+    if path.stat().st_size > MAX_ARCHIVE_BYTES:
+        raise ValueError(f"an archive of records has at most {MAX_ARCHIVE_BYTES:,} bytes, {path} has more.")
+    return path.read_bytes()
+
+
+def read(content: bytes, path: Path, *, run_id_of: RunIdOf) -> Iterator[Record]:
+    """The records of an archive, one in memory at a time; each is checked before it is given.
+
+    Names, kinds and sizes of all members are checked before the first.
+
+    Args:
+        content: of the archive.
+        path: named in errors.
+        run_id_of: as in ``merge``.
+
+    Raises:
+        ValueError: if a member is no whole record under the name that the store gives it.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name, member in _checked_members(archive).items():
+                try:
+                    record = _checked_record(archive, name, member, run_id_of)
+                except _DEFECTS as error:
+                    raise ValueError(f"{member.filename!r:.60}: {error}") from error
+                yield record
+    except _DEFECTS as error:
+        raise ValueError(f"{path} is not an archive of records: {error}") from error
+
+
+def _checked_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """Members by the name of their record's file."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        match = _MEMBER.fullmatch(member.orig_filename)  # zipfile cuts `filename` at a NUL
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if match is None:
+            raise ValueError(f"{member.orig_filename!r:.60} is not named as a record, <run id>-seed<number>.json.")
+        if kind not in (0, stat.S_IFREG):
+            raise ValueError(f"{member.filename} is a link or no regular file.")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without bounds
+            raise ValueError(f"{member.filename} must be stored or deflated.")
+        if member.file_size > MAX_RECORD_BYTES:
+            raise ValueError(f"{member.filename} has more than {MAX_RECORD_BYTES:,} bytes.")
+        if match[1] in members:
+            raise ValueError(f"{match[1]} is there twice.")
+        members[match[1]] = member
+    if sum(member.file_size for member in members.values()) > MAX_TOTAL_BYTES:
+        raise ValueError(f"it unpacks to more than {MAX_TOTAL_BYTES:,} bytes.")
+    return members
+
+
+def _checked_record(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo, run_id_of: RunIdOf) -> Record:
+    with archive.open(member) as stream:
+        content = stream.read(MAX_RECORD_BYTES + 1)
+    if len(content) != member.file_size:
+        raise ValueError("its size is not the one in the index.")
+    text = content.decode("utf-8")
+    record = from_json(text)
+    if to_json(record) != text:  # a key twice, a number out of range, ...
+        raise ValueError("it is not spelled as records are written.")
+    if store.path_of(Path(), record.run_id, record.seed).name != name:
+        raise ValueError(f"it holds run {record.run_id!r:.20} of seed {record.seed}.")
+    if run_id_of(record.config) != record.run_id:
+        raise ValueError("its run id is not that of its configuration.")
+    if any(not isinstance(record.names.get(group), str) for group in ("dataset", "model", "conv")):
+        raise ValueError("`names` must name its data set, model and operator.")
+    return record
