@@ -90,5 +90,8 @@ def test_several_trainings_go_side_by_side_where_there_are_several_cores(
     assert default_launcher([one, other]) == "joblib"
     assert default_launcher([one]) == "serial"
     assert default_launcher([count, count]) == "serial"
+    machine = dataclasses.replace(one.machine, seeds_per_device=2)
+    together = [dataclasses.replace(run, machine=machine) for run in (one, other)]
+    assert default_launcher(together) == "serial"  # one group: all cores for it
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     assert default_launcher([one, other]) == "serial"

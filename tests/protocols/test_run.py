@@ -1,6 +1,7 @@
 """One seed of one cell, end to end, on real digits."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,10 +218,11 @@ def test_a_loss_that_is_no_number_is_a_record_of_its_own(tmp_path: Path) -> None
 def test_a_diverged_run_keeps_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run_module.train_phase
 
-    def late(learners: list[Learner], *arguments: Any) -> None:
-        whole(learners, *arguments)
+    def late(learners: list[Learner], *arguments: Any) -> str:
+        backend = whole(learners, *arguments)
         for learner in learners:
             learner.reason = "in the last epoch"
+        return backend
 
     monkeypatch.setattr(run_module, "train_phase", late)
     record = run(_config(tmp_path, "recipe.epochs=1"))
@@ -295,3 +297,31 @@ def test_a_failure_is_noted_for_every_seed_of_the_group(tmp_path: Path) -> None:
     assert {workspace.failure(tmp_path, run_id(configs[0]), seed) for seed in (0, 1, 2)} == {
         "OSError: the disk is full"
     }
+
+
+def test_time_images_and_threads_are_those_of_all_phases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that ticks once an epoch: it is asked when one starts and when it ends."""
+    monkeypatch.setattr("time.monotonic", itertools.count().__next__)
+    before = torch.get_num_threads()
+    record = run(_config(tmp_path, "protocol.retrain=true", "recipe.epochs=2", "machine.threads=2"))
+    torch.set_num_threads(before)
+    assert record.environment["threads"] == 2
+    assert record.environment["backend"] == "loop"
+    seconds = record.measured["wall_seconds"]
+    assert seconds >= 2 * 2
+    images = record.splits["train"]["num_images"] + record.splits["retrain"]["num_images"]
+    assert record.measured["images_per_second"] * seconds == pytest.approx(2 * images)
+
+
+def test_a_record_that_another_process_finishes_before_the_claim_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = _config(tmp_path, "recipe.epochs=1")
+    claim, theirs = workspace.claim, run(_config(tmp_path / "other", "recipe.epochs=1"))
+
+    def late(folder: Path) -> Any:
+        store.write(workspace.records_dir(tmp_path), theirs)
+        return claim(folder)
+
+    monkeypatch.setattr(workspace, "claim", late)
+    assert run(config, report=_stop_at(0.0)) == theirs

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from convrepro.conv import AdaptiveConv2d, CurriculumSmoothingConv2d
+from convrepro.protocols import train
 from convrepro.protocols.compose import compose
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config
@@ -14,12 +15,13 @@ from convrepro.protocols.train import (
     backend_of,
     build_network,
     device_of,
+    evaluation_batch_size,
     load_data,
     make_learner,
     make_optimizer,
     train_phase,
 )
-from convrepro.training import Learner
+from convrepro.training import Learner, Refused
 
 CPU = torch.device("cpu")
 ADAPTIVE = [
@@ -168,6 +170,9 @@ def test_a_fused_optimizer_on_a_gpu_only() -> None:
     assert (gpu["fused"], gpu["capturable"]) == (True, True)
     assert "fused" not in make_optimizer(config, CPU).keywords
     assert make_optimizer(compose(["+recipe.optimizer.fused=false"]), torch.device("cuda")).keywords["fused"] is False
+    other = ["recipe=dk_sgd", "recipe.optimizer._target_=torch.optim.Adagrad", "~recipe.optimizer.momentum",
+             "~recipe.optimizer.nesterov"]  # fmt: skip
+    assert "fused" not in make_optimizer(compose(other), torch.device("cuda")).keywords
 
 
 @pytest.mark.parametrize(
@@ -197,3 +202,58 @@ def test_a_back_end_that_cannot_be(tmp_path: Path, device: str, overrides: list[
     config = compose(["recipe=dk_sgd", "machine.backend=streams", *overrides])
     with pytest.raises(ValueError, match=reason):
         backend_of(config, torch.device(device), [make_learner(config, device=CPU, folder=tmp_path)])
+
+
+def test_the_machines_layout_precision_and_compiler_reach_the_learner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    machine = [
+        "dataset=cifar10",
+        "+model.memory_format=contiguous",
+        "machine.precision=bfloat16",
+        "machine.compile=true",
+    ]
+    other = make_learner(compose(machine), device=CPU, folder=tmp_path)
+    assert (other.precision, compiled) == ("bfloat16", [other.network])
+    usual = make_learner(compose(["dataset=cifar10"]), device=CPU, folder=tmp_path)
+    assert (usual.precision, len(compiled)) == ("float32", 1)
+    weights = [learner.network.layer2.conv2.weight for learner in (usual, other)]
+    assert [weight.is_contiguous(memory_format=torch.channels_last) for weight in weights] == [True, False]
+    x, labels = torch.ones(2, 3, 32, 32).to(memory_format=torch.channels_last), torch.tensor([0, 1])
+    for learner, memory_format in ((usual, torch.channels_last), (other, torch.contiguous_format)):
+        seen: list[torch.Tensor] = []
+        learner.network.layer1.register_forward_pre_hook(lambda layer, images, seen=seen: seen.extend(images))
+        learner.start_epoch(0)
+        learner.step(x, labels)
+        assert seen[0].is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("backend", ["auto", "streams"])
+def test_where_streams_turn_out_to_be_impossible_only_auto_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*arguments: object, **keywords: object) -> None:
+        if keywords["backend"] == "streams":
+            raise Refused("cannot capture a step: no reason")
+
+    monkeypatch.setattr(train, "fit", refuse)
+    monkeypatch.setattr(train, "backend_of", lambda *arguments: "streams")
+    config = compose(["dataset=digits", f"machine.backend={backend}"])
+    (phase,), _ = phases_of(config.protocol, load_data(config))
+    learners = [make_learner(config, device=CPU, folder=tmp_path)]
+    if backend == "auto":
+        assert train_phase(learners, config, phase) == "loop"
+        assert caplog.messages == ["back-end streams cannot capture a step: no reason; loop goes on."]
+    else:
+        with pytest.raises(ValueError, match=r"streams cannot capture a step: no reason; use loop"):
+            train_phase(learners, config, phase)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "device", "expected"),
+    [("cifar10", "cpu", 200), ("cifar10", "cuda", 1953), ("imagenet", "cuda", 200), ("digits", "cuda", 93750)],
+)
+def test_images_that_are_evaluated_at_once(dataset: str, device: str, expected: int) -> None:
+    assert evaluation_batch_size(compose([f"dataset={dataset}"]), torch.device(device)) == expected

@@ -1,5 +1,6 @@
 """One training phase: steps, interruption, resume, groups."""
 
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -84,3 +85,32 @@ def test_progress_rises_to_one(tmp_path: Path) -> None:
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     assert len(fractions) == 16
+
+
+class Settings(nn.Module):
+    """Notes torch's settings while it is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[bool, bool, bool]] = set()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen.add(_settings())
+        return x
+
+
+def _settings() -> tuple[bool, bool, bool]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,
+        torch.backends.cudnn.allow_tf32,
+    )
+
+
+def test_training_is_deterministic_in_true_float32_and_fills_no_memory(tmp_path: Path) -> None:
+    network, handler = seeds.network(0).append(settings := Settings()), signal.getsignal(signal.SIGINT)
+    before = _settings()
+    seeds.fitted([seeds.learner(0, tmp_path, network=network)], 1)
+    assert settings.seen == {(True, False, False)}
+    assert _settings()[1:] == before[1:] == (True, True)
+    assert signal.getsignal(signal.SIGINT) is handler

@@ -1,5 +1,8 @@
 """One seed: its epoch, its random numbers, its metrics, its state."""
 
+import itertools
+import math
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,15 +53,15 @@ def test_after_a_resume_it_knows_the_epoch_that_goes_on(tmp_path: Path) -> None:
 
 
 class Noise(nn.Module):
-    """Adds numbers from torch's global generator, as a plug-in's layer may."""
+    """Adds numbers from torch's global generator, as a plug-in's layer may, in training and in evaluation."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + 0.1 * torch.randn_like(x) if self.training else x
+        return x + 0.1 * torch.randn_like(x)
 
 
-def _noisy(folder: Path, chosen: list[int]) -> list[Learner]:
+def _noisy(folder: Path, chosen: list[int], **keys: object) -> list[Learner]:
     return seeds.fitted(
-        [seeds.learner(seed, folder, network=seeds.network(seed).append(Noise())) for seed in chosen], 3
+        [seeds.learner(seed, folder, network=seeds.network(seed).append(Noise()), **keys) for seed in chosen], 3
     )
 
 
@@ -66,6 +69,31 @@ def test_global_random_numbers_are_each_seeds_own(tmp_path: Path) -> None:
     together = _noisy(tmp_path / "together", [5, 6, 7])
     (alone,) = _noisy(tmp_path / "alone", [6])
     assert seeds.same_bits(together[1], alone)
+    assert together[1].history == alone.history
+    with pytest.raises(seeds.Stop):
+        _noisy(tmp_path / "cut", [6], report=seeds.stop_after(6))
+    assert _noisy(tmp_path / "cut", [6])[0].history == alone.history
+
+
+def test_random_numbers_go_on_from_chunk_to_chunk(tmp_path: Path) -> None:
+    learner, drawn = seeds.learner(0, tmp_path), []
+    learner.start_epoch(0)
+    for _ in range(2):
+        with learner.own_random_numbers():
+            drawn.append(torch.rand(3))
+    learner.start_epoch(0)
+    with learner.own_random_numbers():
+        assert torch.equal(torch.cat(drawn), torch.rand(6))
+
+
+def test_every_seed_and_epoch_has_its_own_masks(tmp_path: Path) -> None:
+    masks = set()
+    for seed in (0, 1):
+        learner = seeds.learner(seed, tmp_path)
+        for epoch in (0, 1):
+            learner.start_epoch(epoch)
+            masks.add(tuple(learner.network[5](torch.ones(64)).tolist()))
+    assert len(masks) == 4
 
 
 def test_training_leaves_the_processs_random_numbers_alone(tmp_path: Path) -> None:
@@ -90,18 +118,75 @@ def test_metrics_are_those_of_the_final_weights(tmp_path: Path) -> None:
     assert len(learner.epoch_seconds) == 4
 
 
-def test_training_metrics_are_means_over_images_before_each_step(tmp_path: Path) -> None:
-    learner = seeds.learner(0, tmp_path)
-    network, batches = seeds.network(0), list(seeds.train_loader().epoch(0, 0))
-    learner.start_epoch(0)
+def test_training_metrics_are_means_over_images_the_short_last_batch_too(tmp_path: Path) -> None:
+    """Of weights that do not move: each batch's loss counts as often as it has images."""
+    learner = seeds.learner(0, tmp_path, make_optimizer=partial(torch.optim.SGD, lr=0.0))
+    network, batches = seeds.network(0).train(), list(seeds.train_loader().epoch(0, 0))
     learner.network[5].p = network[5].p = 0.0
-    with torch.no_grad():
-        x, labels = batches[0]
-        loss = F.cross_entropy(network.train()(x.double()), labels).item()
-    learner.step(*batches[0])
-    learner.end_training(len(labels))
-    learner.end_epoch(0.5)
-    assert learner.history["train_loss"] == [pytest.approx(loss)]
+    learner.start_epoch(0)
+    loss = num_correct = 0.0
+    for x, labels in batches:
+        learner.step(x, labels)
+        with torch.no_grad():
+            logits = network(x.double())
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        num_correct += (logits.argmax(1) == labels).sum().item()
+    learner.end_training(40)
+    learner.end_epoch(1.0)
+    assert learner.history["train_loss"] == [pytest.approx(loss / 40)]
+    assert learner.history["train_accuracy"] == [pytest.approx(100 * num_correct / 40)]
+
+
+def test_a_seed_is_charged_its_share_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", itertools.count().__next__)
+    learners = seeds.fitted([seeds.learner(seed, tmp_path) for seed in range(4)], 2)
+    started_and_ended = 2 * 4
+    for epoch in (0, 1):
+        assert 0 < sum(learner.epoch_seconds[epoch] for learner in learners) < started_and_ended
+
+
+def test_all_parameter_groups_follow_the_schedule(tmp_path: Path) -> None:
+    network = seeds.network(0)
+    groups = [{"params": network[0].parameters(), "lr": 0.4}, {"params": network[6].parameters(), "lr": 0.02}]
+    learner = seeds.learner(0, tmp_path, network=network, make_optimizer=lambda _: torch.optim.SGD(groups, lr=1.0))
+    learner.start_epoch(4)
+    assert [group["lr"] for group in learner.optimizer.param_groups] == pytest.approx([0.2, 0.01])
+    learner.end_epoch(1.0)
+    assert learner.history["learning_rate"] == [pytest.approx(0.2)]
+
+
+def test_frozen_parameters_are_nobodys_to_clip(tmp_path: Path) -> None:
+    network = seeds.network(0)
+    network[0].weight.requires_grad_(False)
+    seen: list[int] = []
+    learner = seeds.learner(0, tmp_path, network=network, clip_gradients=lambda found: seen.append(len(found)))
+    learner.start_epoch(0)
+    learner.step(*next(iter(seeds.train_loader().epoch(0, 0))))
+    assert seen == [4]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_evaluation_that_is_no_number_is_a_divergence_too(tmp_path: Path, value: float) -> None:
+    learner = seeds.learner(0, tmp_path)
+    learner.start_epoch(0)
+    torch.nn.init.constant_(learner.network[6].bias[:1], value)
+    learner.evaluate("validation", seeds.evaluations()["validation"])
+    learner.end_epoch(1.0)
+    assert learner.reason == "the validation loss was nan in epoch 1"
+
+
+def test_fused_optimizers_find_a_state_laid_out_as_their_parameters(tmp_path: Path) -> None:
+    """A checkpoint of contiguous weights goes on in channels-last: fused optimizers index memory flat."""
+    fused = partial(torch.optim.SGD, lr=0.1, momentum=0.9, fused=True)
+    trained = seeds.learner(0, tmp_path / "contiguous", make_optimizer=fused)
+    trained.network.to(memory_format=torch.contiguous_format)
+    seeds.fitted([trained], 1)
+    other = seeds.learner(0, tmp_path / "channels last", make_optimizer=fused)
+    other.load_state(trained.state())
+    for learner in (trained, other):
+        learner.start_epoch(1)
+        learner.step(*next(iter(seeds.train_loader().epoch(0, 1))))
+    torch.testing.assert_close(other.network.state_dict(), trained.network.state_dict(), rtol=0.0, atol=1e-12)
 
 
 def test_a_state_goes_to_another_learner(tmp_path: Path) -> None:
@@ -141,7 +226,7 @@ def test_bfloat16_is_for_forward_passes_only(tmp_path: Path) -> None:
         one.start_epoch(0)
         one.step(torch.randn(8, 1, 10, 10, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3)
     ours, theirs = (one.network[1].weight for one in (learner, exact))
-    assert ours.dtype == torch.float32
+    assert ours.dtype == learner._logits(torch.ones(2, 1, 10, 10)).dtype == torch.float32
     assert not torch.equal(ours, theirs)
     torch.testing.assert_close(ours, theirs, rtol=0.0, atol=0.02)
 

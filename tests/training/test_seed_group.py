@@ -112,6 +112,14 @@ def test_a_nan_in_one_seed_leaves_the_others_bits_alone(tmp_path: Path, alone: t
         assert seeds.same_bits(learner, alone[1][learner.seed])
 
 
+def test_a_seed_that_has_diverged_is_not_run_any_more(tmp_path: Path) -> None:
+    learners = [seeds.learner(seed, tmp_path, network=Recorded()) for seed in (11, 12)]
+    torch.nn.init.constant_(learners[0].network[6].bias, math.nan)
+    seeds.fitted(learners, 3)
+    assert [len(learner.network.seen) for learner in learners] == [4, 12]
+    assert [len(learner.history["test_loss"]) for learner in learners] == [1, 3]
+
+
 def test_all_seeds_diverged_end_the_training(tmp_path: Path) -> None:
     learners = _learners(tmp_path, (11, 12))
     for learner in learners:

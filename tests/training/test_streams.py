@@ -1,6 +1,8 @@
 """The back-end ``streams`` against ``loop``: by a stand-in for CUDA graphs here, by themselves where there is a GPU."""
 
+import gc
 import math
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ from tests.training import seeds
 from torch import nn
 
 from convrepro.training import BACKENDS, Learner, fit, streams
-from convrepro.training.streams import Streams, why_not_streams
+from convrepro.training.streams import Refused, Streams, why_not_streams
 
 SEEDS = (3, 4, 5)
 
@@ -54,10 +56,14 @@ def _warm_up(steps: Sequence[Callable[[], None]], device: torch.device) -> None:
         step()
 
 
+def _mark(device: torch.device) -> Callable[[], None]:
+    return lambda: None
+
+
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     Replayed.made = []
-    monkeypatch.setitem(BACKENDS, "streams", partial(Streams, graph=Replayed, warm_up=_warm_up))
+    monkeypatch.setitem(BACKENDS, "streams", partial(Streams, graph=Replayed, warm_up=_warm_up, mark=_mark))
 
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -134,9 +140,74 @@ def test_a_seed_that_diverges_leaves_and_the_others_go_on(tmp_path: Path) -> Non
 
 
 def test_a_graph_that_computes_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BACKENDS, "streams", partial(Streams, graph=Forgetful, warm_up=_warm_up))
-    with pytest.raises(ValueError, match=r"streams computes other numbers than loop here \(seed 5, .*use loop"):
-        _fitted(tmp_path, "streams")
+    monkeypatch.setitem(BACKENDS, "streams", partial(Streams, graph=Forgetful, warm_up=_warm_up, mark=_mark))
+    learners = [seeds.learner(seed, tmp_path) for seed in SEEDS]
+    with pytest.raises(Refused, match=r"computes other numbers than loop here \(seed 5, .*, after 3 steps\)"):
+        seeds.fitted(learners, backend="streams")
+    for one in learners:  # as they were
+        torch.testing.assert_close(one.network.state_dict(), seeds.network(one.seed).state_dict(), rtol=0.0, atol=0.0)
+        assert not any(tensor.any() for state in one.optimizer.state.values() for tensor in state.values())
+
+
+class Broken(Replayed):
+    """Captures nothing."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+
+def test_what_cannot_be_captured_is_refused_and_loop_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At first, and after the first seed has left in the second epoch."""
+    made: list[Replayed] = []
+
+    def graph(*arguments: Any, **keywords: Any) -> Replayed:
+        made.append(Replayed(*arguments, **keywords) if len(made) < 2 else Broken())
+        return made[-1]
+
+    monkeypatch.setitem(BACKENDS, "streams", partial(Streams, graph=graph, warm_up=_warm_up, mark=_mark))
+
+    def learners(folder: Path) -> list[Learner]:
+        def spoil(learner: Learner) -> None:
+            if learner.seed == SEEDS[0] and learner.num_epochs == 1:
+                torch.nn.init.constant_(learner.network[6].bias, math.nan)
+
+        return [seeds.learner(seed, folder, after_epoch=spoil) for seed in SEEDS]
+
+    found = learners(tmp_path / "streams")
+    with pytest.raises(Refused, match=r"cannot capture a step: operation not permitted when stream is capturing$"):
+        seeds.fitted(found, 4, backend="streams")
+    assert found[0].reason == "the training loss was nan in epoch 2"
+    expected = seeds.fitted(learners(tmp_path / "loop"), 4)
+    for ours, theirs in zip(seeds.fitted(found, 4), expected, strict=True):
+        assert seeds.same_bits(ours, theirs)
+        assert ours.history["train_accuracy"] == theirs.history["train_accuracy"]
+
+
+def test_steps_are_told_when_the_device_has_done_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one block of steps runs, the one before it is waited for; the last one of an epoch at its end."""
+    events: list[str] = []
+
+    def mark(device: torch.device) -> Callable[[], None]:
+        number = sum(event.startswith("launched") for event in events)
+        events.append(f"launched {number}")
+        return lambda: events.append(f"done {number}")
+
+    monkeypatch.setattr(streams, "_MAX_STEPS_AT_ONCE", 2)
+    monkeypatch.setitem(BACKENDS, "streams", partial(Streams, graph=Replayed, warm_up=_warm_up, mark=mark))
+    learner = seeds.learner(3, tmp_path, report=lambda fraction: events.append(f"told {4 * fraction:.0f}"))
+    seeds.fitted([learner], 1, backend="streams")
+    assert events == [
+        *("launched 0", "launched 1", "done 0", "told 1", "told 2"),
+        *("launched 2", "done 1", "told 3", "done 2", "told 4"),
+    ]
+
+
+def test_no_graph_outlives_its_training(tmp_path: Path) -> None:
+    _fitted(tmp_path, "streams", num_epochs=1)
+    graphs = [weakref.ref(graph) for graph in Replayed.made]
+    Replayed.made.clear()
+    gc.collect()
+    assert [graph() for graph in graphs] == [None, None]
 
 
 class GlobalDropout(seeds.Network):

@@ -13,10 +13,10 @@ from convrepro.models.simple_cnn import SimpleCNN
 __all__ = [
     "CNN4",
     "DenseNetBC",
+    "Dropout",
     "ResNetCifar",
     "ResNetImageNet",
     "SimpleCNN",
-    "Dropout",
     "build",
     "facts_of",
     "num_macs",

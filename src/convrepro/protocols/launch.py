@@ -58,24 +58,23 @@ def launch(
 
 def default_launcher(runs: Sequence[Config]) -> str:
     """``joblib`` where several trainings and several cores meet: on a busy machine it is several times as fast."""
-    num_trainings = sum(config.protocol.task != "count" for config in runs)
-    return "joblib" if num_trainings > 1 and num_processes(runs, "joblib") > 1 else "serial"
+    trainings = [config for config in runs if config.protocol.task != "count"]
+    return "joblib" if trainings and num_processes(trainings, "joblib") > 1 else "serial"
 
 
 def num_processes(runs: Sequence[Config], launcher: str) -> int:
-    """How many runs go side by side: one per core that this process may use; one on a GPU, which they would share."""
+    """How many groups of runs go side by side: one per core that this process may use; one on a GPU, which they would
+    share."""
     if launcher == "serial" or any(device_of(config.machine.accelerator).type == "cuda" for config in runs):
         return 1
-    return max(1, min(len(runs), int(joblib.cpu_count())))
+    return max(1, min(len(groups_of(runs, launcher)), int(joblib.cpu_count())))
 
 
 def groups_of(runs: Sequence[Config], launcher: str) -> list[list[Config]]:
     """The runs as a launcher takes them: those of a cell, ``machine.seeds_per_device`` at a time, in the order of the
     cells; with one thread each where they go side by side."""
     if launcher == "joblib":
-        runs = [
-            dataclasses.replace(config, machine=dataclasses.replace(config.machine, threads=1)) for config in runs
-        ]
+        runs = [dataclasses.replace(config, machine=dataclasses.replace(config.machine, threads=1)) for config in runs]
     cells: dict[str, list[Config]] = {}
     for config in runs:
         cells.setdefault(run_id(config), []).append(config)

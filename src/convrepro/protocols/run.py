@@ -163,8 +163,10 @@ class _Progress:
     seconds: float = 0.0
     num_images: int = 0
     reason: str = ""  # why it diverged
+    backends: list[str] = field(default_factory=list)  # that trained it, by phase
 
-    def add(self, phase: Phase, learner: Learner) -> None:
+    def add(self, phase: Phase, learner: Learner, backend: str) -> None:
+        self.backends.append(backend)
         self.network, self.reason = learner.network, learner.reason
         self.histories[phase.name] = learner.history
         self.seconds += sum(learner.epoch_seconds)
@@ -192,10 +194,11 @@ def _classify(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> 
             for other in configs
             if not progress[other.seed].reason
         ]
-        if learners:
-            train_phase(learners, config, phase)
+        if not learners:
+            break
+        backend = train_phase(learners, config, phase)
         for learner in learners:
-            progress[learner.seed].add(phase, learner)
+            progress[learner.seed].add(phase, learner, backend)
     for other in configs:
         yield _trained(other, progress[other.seed], splits, device, made_with)
 
@@ -230,7 +233,7 @@ def _trained(
         epochs=_compact(found.histories),
         selected=select(found.histories["train"], validation=chooser.get("validation_accuracy")) if is_done else {},
         measured=_measured(device, num_images=found.num_images, seconds=found.seconds),
-        environment=made_with,
+        environment=made_with | {"backend": " and ".join(dict.fromkeys(found.backends))},
     )
 
 
@@ -258,11 +261,11 @@ def _record(config: Config, network: nn.Module, **outcome: Any) -> Record:
 def _measured(device: torch.device, *, num_images: int, seconds: float) -> dict[str, Any]:
     """Time and speed of training with the evaluation after each epoch, and the most memory that was held.
 
-    Of seeds that are trained together, each has its share of the time, and the memory of all. On a CPU the memory is the
-    process's, so never less than that of an earlier run in the same process.
+    Of seeds that are trained together, each has its share of the time, and the memory of all. On a CPU the memory is
+    the process's, so never less than that of an earlier run in the same process.
     """
     if device.type == "cuda":
-        peak_bytes = torch.cuda.max_memory_allocated(device)
+        peak_bytes = torch.cuda.max_memory_reserved(device)  # graphs reserve what they use in turn
     else:
         unit = 1 if sys.platform == "darwin" else 1024
         peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

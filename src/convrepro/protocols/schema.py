@@ -261,9 +261,7 @@ def _check_plateau(schedule: Plateau, protocol: Protocol) -> None:
     if schedule.metric == "validation_loss" and not protocol.validation_images:
         raise ValueError("`recipe.plateau.metric` validation_loss needs `protocol.validation_images`, got 0.")
     if schedule.metric != "train_loss" and protocol.retrain:
-        raise ValueError(
-            f"`recipe.plateau.metric` {schedule.metric} is missing in a phase of `protocol.retrain`."
-        )
+        raise ValueError(f"`recipe.plateau.metric` {schedule.metric} is missing in a phase of `protocol.retrain`.")
 
 
 def _in(key: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -1,9 +1,11 @@
 """What a config names, built: network, optimizer, device; and one phase of one or several seeds trained with them."""
 
+import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import nn
@@ -14,17 +16,27 @@ from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, load
 from convrepro.models import build
 from convrepro.protocols.phases import Phase
 from convrepro.protocols.schema import Config, plain
-from convrepro.training import Learner, clip_gradients, fit, multistep, plateau
+from convrepro.training import (
+    CAPTURABLE,
+    Learner,
+    Refused,
+    clip_gradients,
+    fit,
+    multistep,
+    plateau,
+    why_not_streams,
+)
 from convrepro.training.precision import Precision
 from convrepro.training.schedules import History
-from convrepro.training.streams import why_not_streams
 
 Report = Callable[[float], None]
+_log = logging.getLogger(__name__)
 _MEMORY_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
-EVALUATION_BATCH_SIZE = 200  # of memory only: evaluation has no randomness, and BN uses its running statistics
+EVALUATION_BATCH_SIZE = 200  # of memory only: no image's result depends on the others of its batch
+_VALUES_ON_A_GPU = 6_000_000  # of the images of a batch there: a few large launches instead of many small ones
 
 
-def train_phase(learners: Sequence[Learner], config: Config, phase: Phase) -> None:
+def train_phase(learners: Sequence[Learner], config: Config, phase: Phase) -> str:
     """Trains seeds of one cell on a phase's images, or goes on from what their folders have of it.
 
     Args:
@@ -32,12 +44,18 @@ def train_phase(learners: Sequence[Learner], config: Config, phase: Phase) -> No
             that has two does not say.
         config: of any of the seeds.
         phase: what is trained on and evaluated.
+
+    Returns:
+        The back-end that trained them.
+
+    Raises:
+        ValueError: if ``machine.backend`` names one that cannot.
     """
     device = learners[0].device
     evaluations = {
         name: EvaluationLoader(
             split,
-            batch_size=EVALUATION_BATCH_SIZE,
+            batch_size=evaluation_batch_size(config, device),
             mean=config.dataset.mean,
             std=config.dataset.std,
             device=device,
@@ -45,13 +63,23 @@ def train_phase(learners: Sequence[Learner], config: Config, phase: Phase) -> No
         )
         for name, split in phase.evaluations.items()
     }
-    fit(
+    run = partial(
+        fit,
         learners,
         train_loader=make_train_loader(config, phase, device),
         evaluations=evaluations,
         num_epochs=config.num_epochs,
-        backend=backend_of(config, device, learners),
     )
+    backend = backend_of(config, device, learners)
+    try:
+        run(backend=backend)
+    except Refused as refused:
+        if config.machine.backend != "auto":
+            raise ValueError(f"`machine.backend` {backend} {refused}; use loop or auto.") from refused
+        _log.warning("back-end %s %s; loop goes on.", backend, refused)
+        backend = "loop"
+        run(backend=backend)
+    return backend
 
 
 def make_learner(
@@ -86,6 +114,14 @@ def make_learner(
         precision=cast(Precision, machine.precision),
         compiled=machine.compile,
     )
+
+
+def evaluation_batch_size(config: Config, device: torch.device) -> int:
+    """Images that are evaluated at once."""
+    if device.type == "cpu":
+        return EVALUATION_BATCH_SIZE
+    num_values = config.dataset.in_channels * math.prod(config.dataset.image_size)
+    return max(EVALUATION_BATCH_SIZE, _VALUES_ON_A_GPU // num_values)
 
 
 def make_train_loader(config: Config, phase: Phase, device: torch.device) -> EpochLoader:
@@ -162,9 +198,10 @@ def make_optimizer(
         optimizer([torch.zeros(1, requires_grad=True)], **own)
     except (TypeError, ValueError) as error:  # ranges are known to the optimizer only
         raise ValueError(f"`recipe.optimizer`: {error}.") from error
+    if device.type != "cuda" or optimizer not in CAPTURABLE:
+        return partial(optimizer, **own)
     known = arguments.parameters(optimizer)
-    for_gpu: dict[str, Any] = {key: True for key in ("fused", "capturable") if key in known and key not in own}
-    return partial(optimizer, **own, **(for_gpu if device.type == "cuda" else {}))
+    return partial(optimizer, **{key: True for key in ("fused", "capturable") if key in known} | own)
 
 
 def device_of(accelerator: str) -> torch.device:

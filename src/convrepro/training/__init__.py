@@ -6,5 +6,18 @@ from convrepro.training.fit import BACKENDS, fit
 from convrepro.training.learner import Learner
 from convrepro.training.memory import keep_freed_memory
 from convrepro.training.schedules import multistep, plateau
+from convrepro.training.streams import CAPTURABLE, Refused, why_not_streams
 
-__all__ = ["BACKENDS", "KeepWeights", "Learner", "clip_gradients", "fit", "keep_freed_memory", "multistep", "plateau"]
+__all__ = [
+    "BACKENDS",
+    "CAPTURABLE",
+    "KeepWeights",
+    "Learner",
+    "Refused",
+    "clip_gradients",
+    "fit",
+    "keep_freed_memory",
+    "multistep",
+    "plateau",
+    "why_not_streams",
+]

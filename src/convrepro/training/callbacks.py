@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -28,15 +29,13 @@ class EndEpoch(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SeedGroup)
-        for learner, logger in zip(pl_module.learners, self._loggers, strict=True):
-            if learner.reason:
-                continue
-            if learner.after_epoch is not None:
-                learner.after_epoch(learner)
-            _write_csv(learner)
-            logger.log_metrics({key: values[-1] for key, values in learner.history.items()}, step=learner.num_epochs)
-            checkpoints.save(learner.state(), checkpoints.path_after(learner.folder, learner.num_epochs))
-            checkpoints.remove_old(learner.folder)
+        pairs = zip(pl_module.learners, self._loggers, strict=True)
+        going_on = [(learner, logger) for learner, logger in pairs if not learner.reason]
+        if len(going_on) == 1:
+            _end_epoch(*going_on[0])
+        elif going_on:
+            with ThreadPoolExecutor(len(going_on)) as threads:  # they wait for the disk together
+                list(threads.map(_end_epoch, *zip(*going_on, strict=True)))
 
 
 class KeepWeights:
@@ -55,6 +54,15 @@ class KeepWeights:
         for rule in self._rules_of_latest(learner.history):
             weights = {name: tensor.cpu() for name, tensor in learner.network.state_dict().items()}
             checkpoints.save({"epoch": learner.num_epochs, "weights": weights}, self._folder / f"{rule}.pt")
+
+
+def _end_epoch(learner: Learner, logger: TensorBoardLogger) -> None:
+    if learner.after_epoch is not None:
+        learner.after_epoch(learner)
+    _write_csv(learner)
+    logger.log_metrics({key: values[-1] for key, values in learner.history.items()}, step=learner.num_epochs)
+    checkpoints.save(learner.state(), checkpoints.path_after(learner.folder, learner.num_epochs))
+    checkpoints.remove_old(learner.folder)
 
 
 def _write_csv(learner: Learner) -> None:

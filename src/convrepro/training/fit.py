@@ -42,14 +42,15 @@ def fit(
     the learners' ``history`` afterwards. One that diverges has a ``reason`` and stops; the others go on.
 
     Args:
-        learners: seeds of one cell, on one device, not yet trained.
+        learners: seeds of one cell, on one device; those that have diverged are left alone.
         train_loader: of the images that all of them train on.
         evaluations: loaders that follow each epoch, by name.
         num_epochs: of the whole phase.
         backend: key of ``BACKENDS``.
 
     Raises:
-        ValueError: if the back-end refuses the network or the optimizer, or a checkpoint is another network's.
+        ValueError: if a checkpoint is another network's.
+        Refused: if the back-end cannot run these learners; another can go on from where they are.
         KeyboardInterrupt: if the user interrupts; the epochs finished by then are saved.
     """
     num_steps = len(train_loader)
@@ -61,8 +62,9 @@ def fit(
         def tell(learner: Learner, num_finished: int) -> None:
             learner.report((learner.num_epochs + num_finished / num_steps) / num_epochs)
 
-        module = SeedGroup(group, backend=BACKENDS[backend](tell), train_loader=train_loader, evaluations=evaluations)
-        with matrix_precision(group[0].precision), _memory_left_as_it_is():
+        runner = BACKENDS[backend](tell)
+        module = SeedGroup(group, backend=runner, train_loader=train_loader, evaluations=evaluations)
+        with contextlib.closing(runner), matrix_precision(group[0].precision), _memory_left_as_it_is():
             _train(module, num_epochs - first_epoch, _Items(list(evaluations)))
 
 
@@ -114,7 +116,7 @@ def _resumed(learners: Sequence[Learner]) -> Iterator[list[Learner]]:
     A kill between the checkpoints of two seeds leaves one an epoch ahead of the other; as two are kept, both can go on
     from the earlier one. Seeds that are further apart are trained apart.
     """
-    waiting = list(learners)
+    waiting = [learner for learner in learners if not learner.reason]
     kept = {learner: checkpoints.whole(learner.folder) for learner in waiting}
     while waiting:
         newest = max((epoch for learner in waiting for epoch in kept[learner]), default=0)

@@ -70,8 +70,8 @@ class Learner:
         self.device, self._dtype = self.parameters[0].device, self.parameters[0].dtype
         self.optimizer = make_optimizer(network.parameters())
         self._initial_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
-        if self.device.type == "cuda":  # a captured step reads its rate from the device
-            for group in self.optimizer.param_groups:
+        for group in self.optimizer.param_groups:
+            if self.device.type == "cuda" and group.get("fused"):  # a captured step reads its rate from the device
                 group["lr"] = torch.tensor(group["lr"], device=self.device)
         after_optimizer(self.optimizer)
         self.num_epochs = 0  # finished and evaluated
@@ -84,15 +84,18 @@ class Learner:
         self._clip_gradients = clip_gradients
         self.train_sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, correct
         self._row: dict[str, float] = {}
+        self._random_state: list[torch.Tensor] = []
         self.generator = torch.Generator(self.device)
-        for layer in network.modules():
-            if hasattr(layer, "set_generator"):
-                layer.set_generator(self.generator)  # type: ignore[operator]
+        drawing = [layer for layer in network.modules() if hasattr(layer, "set_generator")]
+        for layer in drawing:
+            layer.set_generator(self.generator)  # type: ignore[operator]
+        self.draws = bool(drawing)
 
     def start_epoch(self, epoch: int) -> None:
-        """Sets the learning rate, the layers' epoch and all random numbers to those of ``epoch``.
+        """Sets the learning rate, the layers' epoch and torch's random numbers to those of ``epoch``.
 
-        They depend on the seed, the epoch and the history only, so that resuming needs no further state.
+        They depend on the seed, the epoch and the history only, so that resuming needs no further state. Random numbers
+        of numpy and of Python itself are nobody's: layers must not use them.
         """
         self._started = time.monotonic()
         factor = self._learning_rate_factor(epoch, self.history)
@@ -104,11 +107,7 @@ class Learner:
         for layer in self.network.modules():
             if hasattr(layer, "set_epoch"):
                 layer.set_epoch(self._recipe_epoch(epoch))  # type: ignore[operator]
-        digest = hashlib.sha256(f"network:{self.seed}:{epoch}".encode()).digest()
-        self.generator.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
-        with self._global_random_numbers_kept():
-            torch.manual_seed(int.from_bytes(digest[:8], "big", signed=True))
-            self._random_state = _random_state(self.device)
+        self._seed_random_numbers(f"network:{self.seed}:{epoch}")
         self.train_sums.zero_()
         self._row = {"learning_rate": self._initial_rates[0] * factor}
 
@@ -138,10 +137,12 @@ class Learner:
     def evaluate(self, name: str, batches: Iterable[Batch]) -> None:
         """Notes mean loss and accuracy on all images of ``batches``."""
         sums, num_images = torch.zeros_like(self.train_sums), 0
-        for x_BCHW, labels_B in batches:
-            logits_BK = self._logits(x_BCHW)
-            sums += _sums(F.cross_entropy(logits_BK, labels_B, reduction="sum"), logits_BK, labels_B)
-            num_images += len(labels_B)
+        self._seed_random_numbers(f"{name}:{self.seed}:{self.num_epochs}")
+        with self.own_random_numbers():
+            for x_BCHW, labels_B in batches:
+                logits_BK = self._logits(x_BCHW)
+                sums += _sums(F.cross_entropy(logits_BK, labels_B, reduction="sum"), logits_BK, labels_B)
+                num_images += len(labels_B)
         self._note(name, sums, num_images)
 
     def end_epoch(self, share: float) -> None:
@@ -174,6 +175,8 @@ class Learner:
             self.network.load_state_dict(state["network"])
             groups = self.optimizer.state_dict()["param_groups"]  # settings are the recipe's and this machine's
             self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+            for parameter, its_state in self.optimizer.state.items():
+                its_state.update(_laid_out_as(parameter, its_state))
             self.num_epochs = int(state["num_epochs"])
             self.history = {key: list(values) for key, values in state["history"].items()}
             self.epoch_seconds = list(state["epoch_seconds"])
@@ -193,6 +196,13 @@ class Learner:
         loss, num_correct = sums.tolist()
         self._row |= {f"{name}_loss": loss / num_images, f"{name}_accuracy": 100.0 * num_correct / num_images}
 
+    def _seed_random_numbers(self, key: str) -> None:
+        number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
+        self.generator.manual_seed(number)
+        with self._global_random_numbers_kept():
+            torch.manual_seed(number)
+            self._random_state = _random_state(self.device)
+
     @contextlib.contextmanager
     def _global_random_numbers_kept(self) -> Iterator[None]:
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
@@ -201,6 +211,15 @@ class Learner:
 
 def _sums(loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> torch.Tensor:
     return torch.stack([loss.double(), (logits_BK.argmax(dim=1) == labels_B).sum().double()])
+
+
+def _laid_out_as(parameter: torch.Tensor, state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Tensors of an optimizer's state in the memory format of their parameter: fused optimizers do not look."""
+    return {
+        name: torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor) and value.shape == parameter.shape
+    }
 
 
 def _random_state(device: torch.device) -> list[torch.Tensor]:

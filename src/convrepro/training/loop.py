@@ -27,3 +27,6 @@ class Loop:
                 for step in steps:
                     learner.step(*next(batches))
                     self._tell(learner, step + 1)
+
+    def close(self) -> None:
+        self._pairs = []

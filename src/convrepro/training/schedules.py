@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 History = Mapping[str, Sequence[float]]
 
-_LEAST_GAIN = 1e-4  # as a fraction of the best value so far: torch's and Keras' default
+_LEAST_GAIN = 1e-4  # as a fraction of the best value so far: torch's default
 
 
 def multistep(milestones: Sequence[int], decay_factor: float) -> Callable[[float], float]:
@@ -32,7 +32,7 @@ def plateau(metric: str, decay_factor: float, patience: int) -> Callable[[Histor
 
     Returns:
         A function from the history to the factor of the initial learning rate in the epoch after it, as
-        ``torch.optim.lr_scheduler.ReduceLROnPlateau`` has it.
+        ``torch.optim.lr_scheduler.ReduceLROnPlateau`` has it. Keras waits an epoch less, and its gain is absolute.
     """
 
     def factor(history: History) -> float:

@@ -20,6 +20,8 @@ class Backend(Protocol):
 
     def run(self, steps: range) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class SeedGroup(pl.LightningModule):
     """Trains learners side by side; one that diverges leaves, and the others go on.

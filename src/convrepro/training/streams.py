@@ -18,24 +18,29 @@ from convrepro.training.learner import Batch, Learner
 
 # Shapes: S steps of a chunk, B images of a batch, C channels, H W image.
 
+_MAX_STEPS_AT_ONCE = 64
 _MAX_IMAGE_BYTES = 1 << 28  # of the images that lie ready for a learner
 _CHECKED = 4  # steps of a chunk, at most, that are run both ways
 _WARM_UPS = 3  # eager steps before a capture: libraries choose algorithms, optimizers make their state
-_START_AT_ZERO = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)  # a warm-up can be undone
+CAPTURABLE = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)  # state starts at zero: a warm-up can be undone
 _DRAW_GLOBALLY = (nn.modules.dropout._DropoutNd, nn.RReLU, nn.FractionalMaxPool2d)
 _GENERATOR = "generator"
+
+
+class Refused(Exception):
+    """The steps cannot be captured, or a graph of them computes something else; the learners are as they were."""
 
 
 class Streams:
     """Runs a chunk as so many replays of a graph; the last, short batch of an epoch has a graph of its own.
 
     The images of a chunk lie on the device, augmented in bulk; the graph takes the batch that a counter points to.
-    After each capture the first steps of the chunk are run eagerly and by replays from the same state: they must end in
-    the same bits.
+    After each capture its first steps are run eagerly and by replays from the same state: they must end in the same
+    bits.
 
     Args:
-        tell: called with a learner and its number of finished steps of the epoch, after each step.
-        graph, warm_up: stand in for those of ``cuda_graph`` in tests without a GPU.
+        tell: called with a learner and its number of finished steps of the epoch, when they are done.
+        graph, warm_up, mark: stand in for those of ``cuda_graph`` in tests without a GPU.
     """
 
     def __init__(
@@ -44,20 +49,34 @@ class Streams:
         *,
         graph: Callable[..., Any] = cuda_graph.CudaGraph,
         warm_up: Callable[[Sequence[cuda_graph.Step], torch.device], None] = cuda_graph.run_on_side_streams,
+        mark: Callable[[torch.device], Callable[[], None]] = cuda_graph.mark,
     ) -> None:
-        self._tell, self._capture = tell, functools.partial(_Captured, graph=graph, warm_up=warm_up)
+        self._tell, self._mark = tell, mark
+        self._capture = functools.partial(_Captured, graph=graph, warm_up=warm_up)
         self._learners: list[Learner] = []
         self._batches: list[EpochBatches] = []
-        self._batch_size = self._num_images = self._steps_at_once = 0
         self._captured: dict[int, _Captured] = {}  # by the number of images of a batch
+        self._launched: list[tuple[range, Callable[[], None]]] = []  # steps, and what waits for them
+        self._batch_size = self._num_images = self._steps_at_once = 0
 
     def start_epoch(self, learners: Sequence[Learner], loader: EpochLoader, epoch: int) -> None:
-        if list(learners) != self._learners:  # at first, and when one has diverged
-            self._captured = {}
+        """Captures what the epoch needs, if these learners are not those of the last one.
+
+        Raises:
+            Refused: if that cannot be done.
+        """
+        are_new = list(learners) != self._learners  # at first, and when one has diverged
         self._learners, self._batch_size, self._num_images = list(learners), loader.batch_size, loader.num_images
         batch_bytes = 4 * loader.batch_size * math.prod(loader.split.image_shape)
-        self._steps_at_once = max(1, _MAX_IMAGE_BYTES // batch_bytes)
+        self._steps_at_once = max(1, min(_MAX_STEPS_AT_ONCE, _MAX_IMAGE_BYTES // batch_bytes))
         self._batches = [loader.epoch(learner.seed, epoch) for learner in learners]
+        if are_new:
+            self.close()
+            num_whole, num_left = divmod(self._num_images, self._batch_size)
+            if num_whole:
+                self._add_graph(range(min(num_whole, self._steps_at_once)), self._batch_size)
+            if num_left:
+                self._add_graph(range(num_whole, num_whole + 1), num_left)
 
     def run(self, steps: range) -> None:
         """Runs these steps of the epoch, which follow those before it."""
@@ -66,18 +85,35 @@ class Streams:
             self._replay(range(start, min(start + self._steps_at_once, steps.stop, num_whole)), self._batch_size)
         if steps.stop > num_whole:
             self._replay(range(num_whole, steps.stop), self._num_images % self._batch_size)
+        if steps.stop * self._batch_size >= self._num_images:
+            self._tell_all_but(0)
+
+    def close(self) -> None:
+        """Lets go of the graphs and their memory."""
+        self._captured = {}
+
+    def _add_graph(self, steps: range, size: int) -> None:
+        self._captured[size] = self._capture(self._learners, self._chunk(steps, size), num_steps=len(steps))
 
     def _replay(self, steps: range, size: int) -> None:
-        start = steps.start * self._batch_size
-        chunk = [batches.images(start, start + len(steps) * size) for batches in self._batches]
-        if size not in self._captured or self._captured[size].num_steps < len(steps):
-            self._captured[size] = self._capture(self._learners, chunk, num_steps=len(steps))
         captured = self._captured[size]
-        captured.fill(chunk)
-        for step in steps:
+        captured.fill(self._chunk(steps, size))
+        for _ in steps:
             captured.replay()
-            for learner in self._learners:
-                self._tell(learner, step + 1)
+        self._launched.append((steps, self._mark(self._learners[0].device)))
+        self._tell_all_but(1)  # the device goes on with these steps while the last ones are waited for
+
+    def _chunk(self, steps: range, size: int) -> list[Batch]:
+        start = steps.start * self._batch_size
+        return [batches.images(start, start + len(steps) * size) for batches in self._batches]
+
+    def _tell_all_but(self, num_waiting: int) -> None:
+        while len(self._launched) > num_waiting:
+            steps, wait = self._launched.pop(0)
+            wait()
+            for step in steps:
+                for learner in self._learners:
+                    self._tell(learner, step + 1)
 
 
 class _Captured:
@@ -92,7 +128,7 @@ class _Captured:
         graph: Callable[..., Any],
         warm_up: Callable[[Sequence[cuda_graph.Step], torch.device], None],
     ) -> None:
-        self.num_steps, device = num_steps, learners[0].device
+        self._num_steps, self._num_checked, device = num_steps, min(_CHECKED, num_steps), learners[0].device
         self._position = torch.zeros(1, dtype=torch.int64, device=device)
         self._inputs = [(_in_steps(x, num_steps).clone(), _in_steps(labels, num_steps).clone()) for x, labels in chunk]
         steps = [
@@ -105,18 +141,27 @@ class _Captured:
             warm_up(steps, device)
             self._advance()
 
-        for _ in range(_WARM_UPS):
-            run_eagerly()
-        eager = self._after_some_steps(run_eagerly, learners, before)
-        generators = [learner.generator for learner in learners]
-        self._graph = graph(steps, after=self._advance, generators=generators, device=device)
-        replayed = self._after_some_steps(self._graph.replay, learners, before)
-        for learner, its_before, expected, found in zip(learners, before, eager, replayed, strict=True):
-            _check_equal(learner, expected, found)
-            _put_back(learner, its_before)
+        try:
+            for _ in range(_WARM_UPS):
+                run_eagerly()
+            eager = self._after_some_steps(run_eagerly, learners, before)
+            generators = [learner.generator for learner in learners if learner.draws]
+            self._graph = graph(steps, after=self._advance, generators=generators, device=device)
+            replayed = self._after_some_steps(self._graph.replay, learners, before)
+        except RuntimeError as error:  # torch's and CUDA's word for what cannot be captured
+            raise Refused(f"cannot capture a step: {str(error).splitlines()[0]}") from error
+        finally:
+            for learner, its_before in zip(learners, before, strict=True):
+                _put_back(learner, its_before)
+        for learner, expected, found in zip(learners, eager, replayed, strict=True):
+            if different := [name for name, tensor in expected.items() if not _equal(tensor, found[name])]:
+                raise Refused(
+                    f"computes other numbers than loop here (seed {learner.seed}, {different[0]}, after "
+                    f"{self._num_checked} steps)"
+                )
 
     def fill(self, chunk: Sequence[Batch]) -> None:
-        """Puts the images of at most ``num_steps`` batches where the graph reads them, and goes to the first."""
+        """Puts the images of at most as many batches where the graph reads them, and goes to the first."""
         for (x_SBHWC, labels_SB), (x_XCHW, labels_X) in zip(self._inputs, chunk, strict=True):
             num_steps = len(labels_X) // labels_SB.shape[1]
             x_SBHWC[:num_steps].copy_(_in_steps(x_XCHW, num_steps))
@@ -131,7 +176,7 @@ class _Captured:
         learner.step(x_BHWC.permute(0, 3, 1, 2), labels_B)
 
     def _advance(self) -> None:
-        self._position.add_(1).remainder_(self.num_steps)
+        self._position.add_(1).remainder_(self._num_steps)
 
     def _after_some_steps(
         self, step: Callable[[], None], learners: Sequence[Learner], before: Sequence[Mapping[str, torch.Tensor]]
@@ -139,7 +184,7 @@ class _Captured:
         for learner, snapshot in zip(learners, before, strict=True):
             _put_back(learner, snapshot)
         self._position.zero_()
-        for _ in range(min(_CHECKED, self.num_steps)):
+        for _ in range(self._num_checked):
             step()
         return [_snapshot(learner) for learner in learners]
 
@@ -148,8 +193,8 @@ def why_not_streams(learners: Sequence[Learner]) -> str:
     """Why the steps of learners cannot be captured, or a warm-up not undone, in half a sentence; empty if they can."""
     for learner in learners:
         optimizer, groups = type(learner.optimizer), learner.optimizer.param_groups
-        if optimizer not in _START_AT_ZERO or any(group.get("dampening") for group in groups):
-            known = ", ".join(known.__name__ for known in _START_AT_ZERO)
+        if optimizer not in CAPTURABLE or any(group.get("dampening") for group in groups):
+            known = ", ".join(known.__name__ for known in CAPTURABLE)
             return f"takes optimizers whose state starts at zero ({known}, without dampening), not {optimizer.__name__}"
         for layer in learner.network.modules():
             if isinstance(layer, _DRAW_GLOBALLY) and not hasattr(layer, "set_generator"):
@@ -191,10 +236,6 @@ def _changed_by_a_step(learner: Learner) -> dict[str, torch.Tensor]:
     return changed
 
 
-def _check_equal(learner: Learner, expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
-    for name, tensor in expected.items():
-        if not torch.equal(tensor.nan_to_num(), found[name].nan_to_num()):
-            raise ValueError(
-                f"`machine.backend` streams computes other numbers than loop here (seed {learner.seed}, {name}, after "
-                f"{_CHECKED} steps); use loop."
-            )
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Bit by bit, but NaN is NaN."""
+    return torch.equal(one.nan_to_num(), other.nan_to_num())
