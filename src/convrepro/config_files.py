@@ -1,7 +1,9 @@
 """The config folder: which names each group has, and what a file says of itself."""
 
 import difflib
+import hashlib
 import itertools
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,25 @@ def load(group: str, name: str) -> dict[str, Any]:
     check_name(name, names(group), kind=group)
     content = yaml.safe_load((CONFIG_DIR / group / f"{name}.yaml").read_text(encoding="utf-8"))
     return {key: value for key, value in content.items() if key != "defaults"}
+
+
+def contents() -> dict[str, bytes]:
+    """Every config file, sorted by its path in the config folder."""
+    paths = [
+        Path(folder, name)
+        for folder, _, names_there in os.walk(CONFIG_DIR, followlinks=True)
+        for name in names_there
+        if name.endswith(".yaml")
+    ]
+    return {path.relative_to(CONFIG_DIR).as_posix(): path.read_bytes() for path in sorted(paths)}
+
+
+def fingerprint() -> str:
+    """SHA-256 over the paths and the content of all config files."""
+    digest = hashlib.sha256()
+    for path, content in contents().items():
+        digest.update(f"{path} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def check_name(name: str, known: Iterable[str], *, kind: str) -> None:

@@ -15,12 +15,17 @@ def test_a_table_from_nothing_and_again(convrepro: Command) -> None:
     assert "records: 4 of 4" in out
     written = sorted(path.name for path in Path("results/tables").iterdir())
     assert written == [f"tiny.images0.2.{ending}" for ending in ("csv", "html", "md", "tex")]
-    files = {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()}
+    files = _files_but_the_cache()
 
     code, again, err = convrepro("run", "tiny", "--images", "0.2", *SERIAL)
     assert (code, err) == (0, "")
     assert again == out
-    assert {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()} == files
+    assert _files_but_the_cache() == files
+
+
+def _files_but_the_cache() -> dict[Path, bytes]:
+    paths = [path for path in Path("results").rglob("*") if path.is_file() and "cache" not in path.parts]
+    return {path: path.read_bytes() for path in paths}
 
 
 def test_rows_are_the_means_of_their_records(convrepro: Command) -> None:
@@ -91,12 +96,37 @@ def test_bad_input_is_one_line_code_2_and_no_folder(convrepro: Command, argument
     assert not Path("results").exists()
 
 
-def test_a_dry_run_shows_the_plan_and_makes_nothing(convrepro: Command) -> None:
-    code, out, err = convrepro("run", "tiny", "--dry-run")
-    assert (code, err) == (0, "")
+def test_a_dry_run_shows_the_plan_and_makes_nothing_but_the_cache(
+    convrepro: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("convrepro.protocols.calibration.SECONDS_PER_CELL", 0.0)
+    code, out, _ = convrepro("run", "tiny", "--dry-run", *SERIAL)
+    assert code == 0
     assert out.count("missing") == 4
-    assert "4 runs to do" in out
-    assert not Path("results").exists()
+    assert "4 runs to do, about " in out
+    assert [path.name for path in Path("results").iterdir()] == ["cache"]
+
+
+def test_progress_counts_in_seconds_once_they_are_known(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from convrepro.cli import progress
+
+    monkeypatch.setattr("convrepro.protocols.calibration.SECONDS_PER_CELL", 0.0)
+    weights: list[dict[object, float]] = []
+    whole = progress.TableProgress.__init__
+
+    def noted(self: object, title: str, work: dict[object, float], **keywords: object) -> None:
+        weights.append(work)
+        whole(self, title, work, **keywords)
+
+    monkeypatch.setattr(progress.TableProgress, "__init__", noted)
+    convrepro("run", "tiny", "--images", "0.2", "--seeds", "1", *SERIAL)
+    convrepro("plan", "tiny", "--images", "0.3", *SERIAL)
+    convrepro("run", "tiny", "--images", "0.3", "--seeds", "1", *SERIAL)
+    operations, calibration, seconds = weights
+    assert min(operations.values()) > 1e6
+    assert set(calibration.values()) == {1.0}
+    assert max(seconds.values()) < 100.0
+    assert operations.keys().isdisjoint(seconds.keys())
 
 
 def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,10 +134,10 @@ def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, mon
 
     whole = run_module.train_phase
 
-    def broken(config: object, *arguments: object, **keywords: object) -> object:
+    def broken(learners: object, config: object, phase: object) -> None:
         if config.conv["name"] == "dk" and config.seed == 0:
             raise RuntimeError("out of luck")
-        return whole(config, *arguments, **keywords)
+        whole(learners, config, phase)
 
     monkeypatch.setattr(run_module, "train_phase", broken)
     code, out, err = convrepro("run", "tiny", "--images", "0.2", *SERIAL)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from convrepro import config_files
-from convrepro.protocols import grid
+from convrepro.protocols import grid, table_names
 
 
 def test_table5_is_five_networks_in_three_forms() -> None:
@@ -54,7 +54,7 @@ def test_the_anchor_of_figure5_is_a_cell_of_table8() -> None:
 def test_a_tables_name_tells_how_it_was_asked_for(arguments: dict[str, object], name: str) -> None:
     planned = grid.plan("dk_table7", **arguments)
     assert planned.table.name == name
-    config, marks = grid.unmarked(name)
+    config, marks = table_names.unmarked(name)
     assert grid.plan(config, **marks) == planned
 
 

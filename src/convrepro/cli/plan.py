@@ -1,56 +1,78 @@
-"""``convrepro plan TABLE``: every run of a table with its state and estimated time."""
+"""``convrepro plan TABLE``: every run of a table with its state and expected time."""
 
 import argparse
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from convrepro.cli import choices
-from convrepro.cli.progress import duration
+from convrepro.cli.progress import TableProgress, duration
+from convrepro.records import workspace
 
 if TYPE_CHECKING:
-    from convrepro.protocols.grid import PlannedTable
+    from convrepro.protocols.calibration import Speed
+    from convrepro.protocols.schema import Config
+    from convrepro.protocols.speeds import Speeds
+    from convrepro.records.workspace import Run
 
 
 def add_to(commands: Any) -> None:
-    parser = commands.add_parser("plan", help="every run of a table: id, state, estimated time; runs nothing")
+    parser = commands.add_parser(
+        "plan",
+        help="every run of a table: id, state, expected time; runs nothing",
+        description="Times a few training steps of each cell on noise, once; what was measured is kept in the cache.",
+    )
     choices.add_table(parser)
     choices.add_scaling(parser)
     choices.add_results(parser)
+    choices.add_running(parser)
     parser.set_defaults(command=command)
 
 
 def command(arguments: argparse.Namespace) -> int:
-    print_plan(choices.plan_of(arguments), choices.results_dir(arguments))
+    """Prints the plan; also of ``convrepro run --dry-run``."""
+    table, results_dir = choices.table_of(arguments), choices.results_dir(arguments)
+    names = {cell.run_id: " ".join(cell.labels.values()) for cell in choices.cells_of(table, arguments.only)}
+    states = workspace.states(results_dir, [run for run in table.runs() if run[0] in names])
+    waiting = [run for run, state in states.items() if state in workspace.OPEN]
+    seconds, total = _expected(arguments, waiting, names) if waiting else ({}, "")
+    print(f"{table.name}: {table.title}")
+    width = max(map(len, names.values()))
+    for (run_id, seed), state in states.items():
+        expected = duration(seconds[run_id, seed]) if (run_id, seed) in seconds else ""
+        print(f"  {run_id}  {names[run_id]:<{width}}  seed {seed}  {state:<11}  {expected:>8}".rstrip())
+    print(f"{len(waiting)} runs to do{total}")
     return 0
 
 
-def print_plan(planned: "PlannedTable", results_dir: Path) -> None:
-    from convrepro.protocols import environment
-    from convrepro.protocols.estimate import expected_seconds
-    from convrepro.protocols.train import device_of
-    from convrepro.records import store, workspace
+def _expected(
+    arguments: argparse.Namespace, waiting: Sequence["Run"], names: Mapping[str, str]
+) -> tuple[dict["Run", float], str]:
+    """Seconds of each run, and a word on all of them."""
+    from convrepro.protocols.estimate import total_seconds
+    from convrepro.protocols.launch import default_launcher, groups_of, num_processes
+    from convrepro.protocols.speeds import Speeds
 
-    accelerator = next(iter(planned.configs.values())).machine.accelerator
-    records = store.read_everything(workspace.records_dir(results_dir))
-    seconds = expected_seconds(planned, records, environment.device_name(device_of(accelerator)))
-    labels = [" ".join(cell.labels.values()) for cell in planned.table.cells]
-    width = max(map(len, labels))
-    print(f"{planned.table.name}: {planned.table.title}")
-    left: list[float | None] = []
-    for cell, label in zip(planned.table.cells, labels, strict=True):
-        for seed in range(planned.table.num_seeds):
-            state = workspace.state(results_dir, cell.run_id, seed)
-            is_open = state not in ("done", "diverged", "unreadable")
-            left += [seconds[cell.run_id]] if is_open else []
-            estimate = duration(seconds[cell.run_id]) if is_open else ""
-            print(f"  {cell.run_id}  {label:<{width}}  seed {seed}  {state:<11}  {estimate:>8}".rstrip())
-    print(f"{len(left)} runs to do{_total(left)}")
+    configs = choices.configs_of(arguments, waiting)
+    launcher = arguments.launcher or default_launcher(configs)
+    groups, at_once = groups_of(configs, launcher), num_processes(configs, launcher)
+    speeds = Speeds(groups, at_once)
+    _calibrate(speeds, names)
+    total = speeds.seconds_to_start() + total_seconds(speeds.by_group(), at_once)
+    manner = "one after the other" if at_once == 1 else f"side by side on {at_once} cores"
+    return speeds.by_run(), f", about {duration(total)} {manner}"
 
 
-def _total(left: list[float | None]) -> str:
-    if not left:
-        return ""
-    known = [seconds for seconds in left if seconds is not None]
-    if not known:
-        return "; how long they take is known after a first run here"
-    return f", {'about' if len(known) == len(left) else 'at least'} {duration(sum(known))} one after the other"
+def _calibrate(speeds: "Speeds", names: Mapping[str, str]) -> None:
+    """Measures the speeds that are not known yet, which takes a few seconds each."""
+    from convrepro.protocols.identity import run_id
+
+    if speeds.are_known:
+        return
+    work = {(run_id(group[0]), group[0].seed): 1.0 for group in speeds.unknown()}
+    with TableProgress("calibration", work, noun="networks") as progress:
+
+        def tell(group: Sequence["Config"], speed: "Speed") -> None:
+            cell = run_id(group[0])
+            progress.end((cell, group[0].seed), f"{names[cell]}: {1000 * speed.step:.3g} ms per step")
+
+        speeds.measure(tell)

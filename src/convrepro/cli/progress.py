@@ -27,10 +27,11 @@ class TableProgress:
     Args:
         title: of the table.
         work: of each run that is to do, in any unit: the share that is finished gives the time left.
+        noun: what they are called together.
     """
 
-    def __init__(self, title: str, work: Mapping[Run, float]) -> None:
-        self._title = title
+    def __init__(self, title: str, work: Mapping[Run, float], *, noun: str = "runs") -> None:
+        self._title, self._noun = title, noun
         self._work = dict(work)
         self._share = dict.fromkeys(work, 0.0)
         self._ended: set[Run] = set()
@@ -81,7 +82,7 @@ class TableProgress:
     def _draw(self) -> None:
         self._bars.update(
             self._table_bar,
-            description=f"{self._title}: {len(self._ended)} of {len(self._work)} runs",
+            description=f"{self._title}: {len(self._ended)} of {len(self._work)} {self._noun}",
             completed=self._finished(),
             note=self._left(),
         )

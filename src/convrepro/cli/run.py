@@ -1,20 +1,16 @@
 """``convrepro run TABLE``: do what is missing, then print and write the table."""
 
 import argparse
-import dataclasses
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from convrepro import config_files
 from convrepro.cli import choices, plan, tables
 from convrepro.records import workspace
 
 if TYPE_CHECKING:
-    from convrepro.protocols.grid import PlannedTable
     from convrepro.protocols.launch import Outcome
     from convrepro.protocols.schema import Config
-    from convrepro.records import Cell
+    from convrepro.records import Table
 
 
 def add_to(commands: Any) -> None:
@@ -22,80 +18,48 @@ def add_to(commands: Any) -> None:
     choices.add_table(parser)
     choices.add_scaling(parser)
     choices.add_results(parser)
-    parser.add_argument(
-        "--launcher",
-        choices=("serial", "joblib"),
-        help="joblib: one run per core; the default where there are several of both",
-    )
-    parser.add_argument(
-        "--only", metavar="LABEL=VALUE[,VALUE]", action="append", default=[], help="run these cells only: model=cnn4"
-    )
+    choices.add_running(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan and stop")
     parser.set_defaults(command=command)
 
 
 def command(arguments: argparse.Namespace) -> int:
-    planned = choices.plan_of(arguments)
-    results_dir = choices.results_dir(arguments)
     if arguments.dry_run:
-        plan.print_plan(planned, results_dir)
-        return 0
-    chosen = _chosen(planned, arguments.only)
-    runs = _missing(planned, results_dir, chosen)
-    failures = _run(planned, runs, results_dir, arguments.launcher) if runs else []
-    complete = tables.show(planned.table, results_dir)
+        return plan.command(arguments)
+    table, results_dir = choices.table_of(arguments), choices.results_dir(arguments)
+    chosen = [cell.run_id for cell in choices.cells_of(table, arguments.only)]
+    states = workspace.states(results_dir, [run for run in table.runs() if run[0] in chosen])
+    open_runs = [run for run, state in states.items() if state in workspace.OPEN]
+    failures = _run(table, choices.configs_of(arguments, open_runs), arguments) if open_runs else []
+    complete = tables.show(table, results_dir)
     for failure in failures:
         print(f"convrepro: {failure}", file=sys.stderr)
-    return 0 if {cell.run_id for cell in chosen} <= complete else 1
+    return 0 if set(chosen) <= complete else 1
 
 
-def _chosen(planned: "PlannedTable", only: list[str]) -> list["Cell"]:
-    """The cells whose labels are among those asked for."""
-    cells = list(planned.table.cells)
-    for condition in only:
-        label, _, values = condition.partition("=")
-        config_files.check_name(label, cells[0].labels, kind="label")
-        for value in values.split(","):
-            config_files.check_name(value, {cell.labels[label] for cell in planned.table.cells}, kind=label)
-        cells = [cell for cell in cells if cell.labels[label] in values.split(",")]
-        if not cells:
-            raise ValueError(f"no cell of {planned.table.name} is left by --only {' --only '.join(only)}.")
-    return cells
-
-
-def _missing(planned: "PlannedTable", results_dir: Path, cells: list["Cell"]) -> list["Config"]:
-    return [
-        dataclasses.replace(planned.configs[cell.run_id], seed=seed)
-        for cell in cells
-        for seed in range(planned.table.num_seeds)
-        if workspace.state(results_dir, cell.run_id, seed) not in ("done", "diverged", "unreadable")
-    ]
-
-
-def _run(planned: "PlannedTable", runs: list["Config"], results_dir: Path, launcher: str | None) -> list[str]:
+def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) -> list[str]:
     """Runs what is missing; returns a line for each run that failed."""
     from convrepro.cli.progress import TableProgress
-    from convrepro.protocols.estimate import work_of
     from convrepro.protocols.identity import run_id
     from convrepro.protocols.launch import default_launcher, launch
     from convrepro.protocols.train import load_data
 
     for config in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
-    workspace.check_writable(results_dir)
-    work = work_of({run_id(config): config for config in runs})
+    workspace.check_writable(choices.results_dir(arguments))
+    launcher = arguments.launcher or default_launcher(runs)
     failures, num_elsewhere = [], 0
-    names = {cell.run_id: " ".join(cell.labels.values()) for cell in planned.table.cells}
+    names = {cell.run_id: " ".join(cell.labels.values()) for cell in table.cells}
     keys = {id(config): (run_id(config), config.seed) for config in runs}
-    with TableProgress(planned.table.name, {key: work[key[0]] for key in keys.values()}) as progress:
+    with TableProgress(table.name, _work(runs, launcher)) as progress:
 
         def advance(config: "Config", share: float) -> None:
             cell, seed = keys[id(config)]
             progress.advance((cell, seed), f"{names[cell]} seed {seed}", share)
 
-        for outcome in launch(runs, launcher=launcher or default_launcher(runs), report=advance):
+        for outcome in launch(runs, launcher=launcher, report=advance):
             cell, seed = run_id(outcome.config), outcome.config.seed
-            line = f"{names[cell]} seed {seed}: {_result(planned, outcome)}"
+            line = f"{names[cell]} seed {seed}: {_result(table, outcome)}"
             progress.end((cell, seed), line)
             failures += [line] if outcome.failure else []
             num_elsewhere += outcome.is_elsewhere
@@ -104,7 +68,21 @@ def _run(planned: "PlannedTable", runs: list["Config"], results_dir: Path, launc
     return failures
 
 
-def _result(planned: "PlannedTable", outcome: "Outcome") -> str:
+def _work(runs: list["Config"], launcher: str) -> dict[tuple[str, int], float]:
+    """Of each run its seconds, where `convrepro plan` has measured all of them, else its multiply-accumulates."""
+    from convrepro.protocols.estimate import work_of
+    from convrepro.protocols.identity import run_id
+    from convrepro.protocols.launch import groups_of, num_processes
+    from convrepro.protocols.speeds import Speeds
+
+    speeds = Speeds(groups_of(runs, launcher), num_processes(runs, launcher))
+    if speeds.are_known:
+        return speeds.by_run()
+    work = work_of({run_id(config): config for config in runs})
+    return {(run_id(config), config.seed): work[run_id(config)] for config in runs}
+
+
+def _result(table: "Table", outcome: "Outcome") -> str:
     from convrepro.cli.progress import duration
 
     record = outcome.record
@@ -114,9 +92,9 @@ def _result(planned: "PlannedTable", outcome: "Outcome") -> str:
         return f"failed, {outcome.failure}"
     if record.status == "diverged":
         return f"diverged, {record.reason}"
-    metric = planned.table.metric
+    metric = table.metric
     try:
-        value = record.metric(metric, planned.table.selection)
+        value = record.metric(metric, table.selection)
     except ValueError as error:  # the table's row says so too
         return str(error)
     if metric.endswith(("_error", "_accuracy")):

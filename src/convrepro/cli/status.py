@@ -2,10 +2,13 @@
 
 import argparse
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convrepro import config_files
 from convrepro.cli import choices
+from convrepro.records import workspace
 
 if TYPE_CHECKING:
     from convrepro.records import Table
@@ -23,38 +26,32 @@ def add_to(commands: Any) -> None:
 
 def command(arguments: argparse.Namespace) -> int:
     if arguments.table is not None:
-        _print_cells(choices.plan_of(arguments).table, arguments)
+        _print_cells(choices.table_of(arguments), choices.results_dir(arguments))
         return 0
     names = sorted({*config_files.names("table"), *choices.written_tables(choices.results_dir(arguments))})
+    tables = {}
     for name in names:
         arguments.table = name
-        table = choices.plan_of(arguments).table
-        states = Counter(state for cell in table.cells for state in _states(table, cell.run_id, arguments))
-        print(f"{name:<{max(map(len, names))}}  {_counted(states)}")
+        tables[name] = choices.table_of(arguments)
+    runs = {name: table.runs() for name, table in tables.items()}
+    states = workspace.states(choices.results_dir(arguments), {run for several in runs.values() for run in several})
+    for name in names:
+        print(f"{name:<{max(map(len, names))}}  {_counted(states[run] for run in runs[name])}")
     return 0
 
 
-def _print_cells(table: "Table", arguments: argparse.Namespace) -> None:
-    from convrepro.records import workspace
-
+def _print_cells(table: "Table", results_dir: Path) -> None:
+    states = workspace.states(results_dir, table.runs())
     labels = [" ".join(cell.labels.values()) for cell in table.cells]
     for cell, label in zip(table.cells, labels, strict=True):
-        states = _states(table, cell.run_id, arguments)
-        print(f"{cell.run_id}  {label:<{max(map(len, labels))}}  {_counted(Counter(states))}")
-        for seed, state in enumerate(states):
-            if state == "failed":
-                reason = workspace.failure(choices.results_dir(arguments), cell.run_id, seed)
-                print(f"    seed {seed}: {reason}")
+        runs = [(cell.run_id, seed) for seed in range(table.num_seeds)]
+        print(f"{cell.run_id}  {label:<{max(map(len, labels))}}  {_counted(states[run] for run in runs)}")
+        for run_id, seed in runs:
+            if states[run_id, seed] == "failed":
+                print(f"    seed {seed}: {workspace.failure(results_dir, run_id, seed)}")
 
 
-def _states(table: "Table", run_id: str, arguments: argparse.Namespace) -> list[str]:
-    from convrepro.records import workspace
-
-    results_dir = choices.results_dir(arguments)
-    return [workspace.state(results_dir, run_id, seed) for seed in range(table.num_seeds)]
-
-
-def _counted(states: Counter[str]) -> str:
-    total = sum(states.values())
-    others = [f"{states[state]} {state}" for state in _ORDER[1:] if states[state]]
-    return ", ".join([f"{states['done']} of {total} done", *others])
+def _counted(states: Iterable[str]) -> str:
+    counts = Counter(states)
+    others = [f"{counts[state]} {state}" for state in _ORDER[1:] if counts[state]]
+    return ", ".join([f"{counts['done']} of {counts.total()} done", *others])

@@ -28,7 +28,7 @@ def command(arguments: argparse.Namespace) -> int:
     is_complete = []
     for name in names:
         arguments.table = name
-        table = choices.plan_of(arguments).table
+        table = choices.table_of(arguments)
         is_complete.append(show(table, results_dir) == {cell.run_id for cell in table.cells})
         print()
     return 0 if all(is_complete) else 1

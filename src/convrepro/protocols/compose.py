@@ -7,6 +7,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -26,18 +27,21 @@ def compose(overrides: Sequence[str]) -> Config:
     """
     check_choices(overrides)
     try:
-        composed = _composed(overrides)
+        composed = composed_by_hydra(overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise explained(error, overrides) from error
     return validate(composed)
 
 
-def check_choices(overrides: Sequence[str], *, several: bool = False) -> None:
-    """Raises ValueError if an override cannot be parsed, chooses a config that does not exist, or has several values.
+def check_choices(overrides: Sequence[str], *, several: bool = False) -> list[Override]:
+    """The overrides, parsed.
 
     Args:
         overrides: as on the command line.
         several: whether an override may have several values, for a sweep.
+
+    Raises:
+        ValueError: if an override cannot be parsed, chooses a config that does not exist, or has several values.
     """
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
@@ -52,6 +56,7 @@ def check_choices(overrides: Sequence[str], *, several: bool = False) -> None:
         choices = override.sweep_string_iterator() if override.is_sweep_override() else [override.value()]
         for choice in choices:
             config_files.check_name(str(choice), config_files.names(override.key_or_group), kind=override.key_or_group)
+    return parsed
 
 
 def explained(error: Exception, overrides: Sequence[str]) -> ValueError:
@@ -60,7 +65,7 @@ def explained(error: Exception, overrides: Sequence[str]) -> ValueError:
     choices = [override for override in parsed if override.key_or_group in GROUPS]
     settings = [override for override in parsed if override not in choices and not override.is_add()]
     try:
-        composed = _composed([choice.input_line or "" for choice in choices if not choice.is_sweep_override()])
+        composed = composed_by_hydra([choice.input_line or "" for choice in choices if not choice.is_sweep_override()])
         for setting in settings:
             if not setting.key_or_group.startswith("hydra"):  # Hydra's own keys are not in what it composes
                 _check_key(composed, setting.key_or_group)
@@ -72,7 +77,8 @@ def explained(error: Exception, overrides: Sequence[str]) -> ValueError:
     return ValueError(" ".join(lines[:2]) if lines else type(error).__name__)
 
 
-def _composed(overrides: Sequence[str]) -> DictConfig:
+def composed_by_hydra(overrides: Sequence[str]) -> DictConfig:
+    """What Hydra makes of ``configs/train.yaml`` and the overrides, unchecked."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_files.CONFIG_DIR), version_base="1.3"):
         return hydra_compose("train", list(overrides))

@@ -1,15 +1,12 @@
-"""How long runs will take: their multiply-accumulates over the speed of runs that this machine has records of."""
+"""How long runs take: what they consist of, counted, times what each part costs."""
 
-import statistics
-from collections.abc import Iterable, Mapping
-from typing import Any
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
 
 from convrepro.models import num_macs
-from convrepro.protocols.grid import PlannedTable
-from convrepro.protocols.identity import what_is_computed
+from convrepro.protocols.calibration import Overheads, Speed
 from convrepro.protocols.schema import Config
 from convrepro.protocols.train import build_network
-from convrepro.records import Record
 
 _TRAINING_COST = 3  # forward, and backward to the activations and to the weights
 
@@ -24,51 +21,46 @@ def work_of(configs: Mapping[str, Config]) -> dict[str, float]:
     return {run_id: _work(config) for run_id, config in configs.items()}
 
 
-def expected_seconds(planned: PlannedTable, records: Iterable[Record], device: str) -> dict[str, float | None]:
-    """Seconds of one run of each cell, by run id; None where no record gives a hint.
-
-    The speed is the median of finished runs on the same device: those of the same network and operator if there
-    are any, else those of the same operator, else all.
+def seconds_of(configs: Sequence[Config], speed: Speed, overheads: Overheads) -> float:
+    """Seconds that seeds of one cell take together, from the claim to the records.
 
     Args:
-        planned: the table.
-        records: any runs.
-        device: name of this machine's device, as records have it.
+        configs: of one cell, each with its seed.
+        speed: of these seeds together.
+        overheads: of any run.
     """
-    speeds: dict[tuple[str, ...], list[float]] = {}
-    for record in records:
-        seconds = record.measured["wall_seconds"]
-        if record.status == "done" and seconds and record.environment["device"] == device:
-            for key in _keys(record.config):
-                speeds.setdefault(key, []).append(_work_done(record) / seconds)
+    config, num_seeds = configs[0], len(configs)
+    phases = _images_per_epoch(config)
+    seconds = num_seeds * overheads.run + (1 + len(phases)) * speed.build
+    for num_trained, num_evaluated in phases:
+        training = num_trained * (speed.step / config.recipe.batch_size + speed.drawn_image)
+        after = num_evaluated * speed.evaluated_image + speed.checkpoint + overheads.epoch
+        seconds += config.num_epochs * (training + after)
+    return seconds
 
-    def seconds_of(config: Config, work: float) -> float | None:
-        if not work:
-            return 0.0  # a count
-        known = next((speeds[key] for key in _keys(what_is_computed(config)) if key in speeds), None)
-        return work / statistics.median(known) if known else None
 
-    return {run_id: seconds_of(planned.configs[run_id], work) for run_id, work in work_of(planned.configs).items()}
+def total_seconds(seconds: Iterable[float], num_processes: int) -> float:
+    """Time until the last of some runs has ended, each being started, in its turn, as soon as a process is free."""
+    busy_until = [0.0] * num_processes
+    for duration in seconds:
+        heapq.heapreplace(busy_until, busy_until[0] + duration)
+    return max(busy_until)
 
 
 def _work(config: Config) -> float:
     if config.protocol.task == "count":
         return 0.0
     macs = num_macs(build_network(config), (config.dataset.in_channels, *config.dataset.image_size))
+    images = sum(
+        _TRAINING_COST * num_trained + num_evaluated for num_trained, num_evaluated in _images_per_epoch(config)
+    )
+    return config.num_epochs * macs * images
+
+
+def _images_per_epoch(config: Config) -> list[tuple[float, float]]:
+    """Trained and evaluated images of an epoch of each phase, as ``phases.phases_of`` splits them."""
     num_pool = config.dataset.num_train_images * config.protocol.images
-    num_validation = config.protocol.validation_images * config.protocol.images
-    trained = num_pool - num_validation + (num_pool if config.protocol.retrain else 0)
-    evaluated = num_validation + config.dataset.num_test_images
-    return config.num_epochs * macs * (_TRAINING_COST * trained + evaluated)
-
-
-def _work_done(record: Record) -> float:
-    images = {name: split["num_images"] for name, split in record.splits.items()}
-    trained = images["train"] + images.get("retrain", 0)
-    evaluated = images["validation"] + images["test"]
-    return len(record.epochs["train_loss"]) * record.num_macs * float(_TRAINING_COST * trained + evaluated)
-
-
-def _keys(computed: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
-    conv, model = str(computed["conv"]), str(computed["model"])
-    return (conv, model), (conv,), ()
+    num_validation, num_test = config.num_validation_images, config.dataset.num_test_images
+    if config.protocol.retrain:
+        return [(num_pool - num_validation, num_validation), (num_pool, num_test)]
+    return [(num_pool - num_validation, num_validation + num_test)]

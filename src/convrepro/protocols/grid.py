@@ -1,7 +1,6 @@
 """The grid of a table: from ``configs/table/<name>.yaml`` to cells, each with its whole config."""
 
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,9 +9,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convrepro import config_files
-from convrepro.protocols.compose import compose
+from convrepro.protocols import composer
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.schema import Config
+from convrepro.protocols.table_names import marked
 from convrepro.records import SELECTION_RULES, Cell, Table
 
 _LABELS = ("dataset", "model", "conv")
@@ -71,6 +71,7 @@ def plan(
         raise ValueError(f"`num_seeds` must be at least 1, got {num_seeds}.")
     other_seeds = None if num_seeds == file.num_seeds else num_seeds
     overrides = [*file.overrides, f"protocol.scale={scale}", f"protocol.images={images}", *machine_overrides]
+    compose = composer.shared().compose
     configs: dict[str, Config] = {}
     cells = []
     for point in _points(file.grid):
@@ -90,7 +91,7 @@ def plan(
         configs[cell.run_id] = config
         cells.append(cell)
     table = Table(
-        name=_marked(name, scale=scale, images=images, num_seeds=other_seeds, dataset=dataset),
+        name=marked(name, scale=scale, images=images, num_seeds=other_seeds, dataset=dataset),
         config=name,
         paper=file.paper,
         title=file.about + _scaled(scale, images),
@@ -135,41 +136,8 @@ def _points(grid: Sequence[Mapping[str, Sequence[Any]]]) -> list[dict[str, Any]]
     return points
 
 
-def unmarked(name: str) -> tuple[str, dict[str, Any]]:
-    """The config name and the arguments of ``plan`` that a table's name tells, marks and all.
-
-    ``dk_table7.scale0.02.seeds2.cifar10_jpeg`` is ``dk_table7`` at a fiftieth of its epochs, with two seeds, on
-    another data set.
-    """
-    match = _MARKED.fullmatch(name)
-    if match is None:
-        return name, {}
-    found = match.groupdict()
-    marks = {key: float(found[key]) for key in ("scale", "images") if found[key]}
-    seeds = {"num_seeds": int(found["num_seeds"])} if found["num_seeds"] else {}
-    return found["config"], {**marks, **seeds, **({"dataset": found["dataset"]} if found["dataset"] else {})}
-
-
-_NUMBER = r"\d+(?:\.\d+)?(?:e-\d+)?"
-_MARKED = re.compile(
-    r"(?P<config>[a-z]\w*)"
-    rf"(?:\.scale(?P<scale>{_NUMBER}))?"
-    rf"(?:\.images(?P<images>{_NUMBER}))?"
-    r"(?:\.seeds(?P<num_seeds>\d+))?"
-    r"(?:\.(?P<dataset>[a-z]\w*))?"
-)
-
-
 def _scaled(scale: float, images: float) -> str:
     """What a title says of a scaled-down table; empty for a full one."""
     shares = {"the epochs": scale, "the training images": images}
     said = [f"{share:.4g} of {what}" for what, share in shares.items() if share != 1.0]
     return f" (scaled: {' and '.join(said)})" if said else ""
-
-
-def _marked(name: str, *, scale: float, images: float, num_seeds: int | None, dataset: str | None) -> str:
-    marks = [f"scale{scale!r}"] if scale != 1.0 else []  # repr: the shortest text that reads back as the same number
-    marks += [f"images{images!r}"] if images != 1.0 else []
-    marks += [f"seeds{num_seeds}"] if num_seeds is not None else []
-    marks += [dataset] if dataset else []
-    return ".".join([name, *marks])

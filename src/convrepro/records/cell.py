@@ -26,7 +26,7 @@ class Table:
     """A table's grid and how it is judged; read from ``configs/table``.
 
     Args:
-        name: file name in ``configs/table``, with marks such as ``@cifar10_jpeg`` or ``~0.02`` where the data
+        name: file name in ``configs/table``, with marks such as ``.cifar10_jpeg`` or ``.scale0.02`` where the data
             were substituted or the protocol scaled.
         config: file name in ``configs/table``.
         paper: name of the paper in ``convrepro.papers``; empty if the table stands in none.
@@ -53,3 +53,7 @@ class Table:
     baseline: str
     assumptions: tuple[str, ...]
     cells: tuple[Cell, ...]
+
+    def runs(self) -> list[tuple[str, int]]:
+        """Run id and seed of each of its runs, in the order of the cells."""
+        return [(cell.run_id, seed) for cell in self.cells for seed in range(self.num_seeds)]

@@ -96,7 +96,7 @@ def read_all(records_dir: Path, run_ids: Iterable[str], seeds: Iterable[int]) ->
 
 
 def read_everything(records_dir: Path) -> list[Record]:
-    """Every record in the folder that can be read, by file name; for estimates, never for a table."""
+    """Every record in the folder that can be read, by file name; never for a table."""
     found = []
     for path in sorted(records_dir.glob("*.json")):
         try:
