@@ -10,7 +10,7 @@ run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES))
 	$(foreach only,$(ONLY),--only $(only)) $(if $(DATASET),--dataset $(DATASET)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce-table tables status compare benchmark-operators test check coverage clean
+.PHONY: help install reproduce-table tables status compare benchmark benchmark-operators test check coverage clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
@@ -37,6 +37,9 @@ status: $(INSTALLED)  ## how far each table is
 compare: $(INSTALLED)  ## compare CSV= with the numbers that the papers print
 	@test -n '$(CSV)' || { echo "name the file: make compare CSV=results/tables/dk_table6.csv" >&2; exit 2; }
 	@$(BIN)/convrepro compare '$(CSV)'
+
+benchmark: $(INSTALLED)  ## measure speed and memory against their goals, a quarter of an hour: ONLY= ROUNDS= QUICK=1 OUTPUT=
+	@$(BIN)/convrepro benchmark $(foreach only,$(ONLY),--only $(only)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick) $(if $(OUTPUT),--output '$(OUTPUT)')
 
 benchmark-operators: $(INSTALLED)  ## time every operator against the plain convolution: ONLY= ROUNDS= THREADS= OUTPUT=
 	@$(BIN)/convrepro benchmark-operators $(foreach only,$(ONLY),--only $(only)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

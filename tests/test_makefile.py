@@ -25,6 +25,10 @@ ROOT = Path(__file__).parents[1]
         (["tables"], "convrepro tables"),
         (["status"], "convrepro status"),
         (["compare", "CSV=mine.csv"], "convrepro compare 'mine.csv'"),
+        (
+            ["benchmark", "ONLY=epochs cell", "ROUNDS=3", "QUICK=1", "OUTPUT=my results"],
+            "convrepro benchmark --only epochs --only cell --rounds 3 --quick --output 'my results'",
+        ),
         (["test"], "python -m pytest"),
         (["check"], "lint-imports"),
     ],
@@ -39,5 +43,5 @@ def test_a_target_calls_the_command_with_its_options(arguments: list[str], comma
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_help_names_every_target() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    for target in ("install", "reproduce-table", "tables", "status", "compare", "test", "check"):
+    for target in ("install", "reproduce-table", "tables", "status", "compare", "benchmark", "test", "check"):
         assert f"make {target} " in done.stdout

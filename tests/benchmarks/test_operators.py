@@ -6,6 +6,7 @@ from torch import nn
 
 from convrepro import config_files
 from convrepro.benchmarks import comparisons, operators
+from convrepro.benchmarks.settings import Settings
 from convrepro.conv import DynamicKernelConv2d
 
 ALL = list(comparisons(batch_size=1))
@@ -30,7 +31,7 @@ def test_every_operator_with_a_goal_is_there() -> None:
 def test_a_comparison_runs(comparison: operators.Comparison) -> None:
     threads = torch.get_num_threads()
     ratio = comparison.measure(2)
-    assert 0.0 < ratio.median < math.inf
+    assert 0.0 < ratio.spread.median < math.inf
     assert torch.get_num_threads() == threads
 
 
@@ -45,3 +46,11 @@ def test_a_folded_operator_is_compared_with_a_convolution_of_its_own_size() -> N
     folded = nn.Conv2d(4, 24, 9, padding=4, bias=False)
     plain = operators._plain_with_same_output(folded, 3, 4)
     assert (plain.kernel_size, plain.out_channels, plain.padding) == ((9, 9), 24, (4, 4))
+
+
+def test_the_short_benchmark_has_operators_with_their_goals(settings: Settings) -> None:
+    told: list[float] = []
+    rows = operators.rows(settings, told.append)
+    assert len(rows) == len(told) == 2
+    assert all(row.goal is not None and row.goal.most in (1.05, 1.10, 2.5) for row in rows)
+    assert all(len(row.values) == len(row.samples["ours"]) == 2 for row in rows)

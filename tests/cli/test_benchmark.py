@@ -1,79 +1,94 @@
-"""``convrepro benchmark-operators``."""
+"""``convrepro benchmark``."""
 
-import csv
+import json
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Command
 
 from convrepro import benchmarks
-from convrepro.benchmarks import Comparison, Ratio
+from convrepro.benchmarks import Goal, Row, report
+from convrepro.benchmarks.sections import Section
 
 
-def _comparison(conv: str, median: float, goal: float | None) -> Comparison:
-    ratio = Ratio(median=median, low=median - 0.1, high=median + 0.1, our_seconds=0.002, their_seconds=0.001)
-    return Comparison(
-        conv=conv, what="training step", kernel_size=3, channels=32, side=8, goal=goal, measure=lambda rounds: ratio
-    )
+def _section(name: str, goal: Goal | None, *, is_possible: bool = True) -> Section:
+    def rows(settings: object, advance: object) -> list[Row]:
+        advance(0.5)
+        return [Row(what=f"speed of {name}", unit="x", values=[1.0, 1.1, 1.2], goal=goal)]
+
+    return Section(name=name, title=name.title(), about="", seconds=1.0, rows=rows, is_possible=lambda: is_possible)
 
 
 @pytest.fixture
-def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [_comparison("dk", 1.05, 1.1), _comparison("aconv", 1.5, None)]
-    monkeypatch.setattr(benchmarks, "comparisons", lambda *, batch_size: iter(found))
+def sections(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = (
+        _section("good", Goal(least=1.0)),
+        _section("bad", Goal(least=1.5)),
+        _section("impossible", None, is_possible=False),
+    )
+    for module in (benchmarks, report):
+        monkeypatch.setattr(module, "SECTIONS", found)
 
 
-def test_ratios_are_shown_with_their_goals(convrepro: Command, measured: None) -> None:
-    code, out, _ = convrepro("benchmark-operators")
-    assert code == 0
-    assert "1.050" in out
-    assert "met" in out
-    assert "goals met: 1 of 1" in out
-
-
-def test_a_missed_goal_is_said_and_ends_with_1(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmarks, "comparisons", lambda *, batch_size: iter([_comparison("dk", 1.3, 1.1)]))
-    code, out, _ = convrepro("benchmark-operators")
+def test_everything_is_shown_and_written(convrepro: Command, sections: None) -> None:
+    code, out, err = convrepro("benchmark", "--data", ".")
     assert code == 1
-    assert "MISSED" in out
+    assert "speed of good" in out
+    assert "- MISSED: speed of bad, 1.10x, goal ≥ 1.50x" in out
+    assert "impossible" not in out
+    assert "written: results/benchmarks/README.md" in out
+    assert "[1/2] good" in err
+    folder = Path("results/benchmarks")
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "bad.json", "good.json"]
+    assert json.loads((folder / "bad.json").read_text())["rows"][0]["verdict"] == "MISSED"
 
 
-def test_a_median_above_the_goal_with_a_quartile_below_decides_nothing(
-    convrepro: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(benchmarks, "comparisons", lambda *, batch_size: iter([_comparison("dk", 1.15, 1.1)]))
-    code, out, _ = convrepro("benchmark-operators")
+def test_without_a_missed_goal_the_code_is_0(convrepro: Command, sections: None) -> None:
+    code, out, _ = convrepro("benchmark", "--data", ".", "--only", "good", "--output", "here")
     assert code == 0
-    assert "undecided" in out
-    assert "goals met: 0 of 1" in out
+    assert "goals met: 1 of 1" in out
+    assert sorted(path.name for path in Path("here").iterdir()) == ["README.md", "good.json"]
 
 
-def test_only_the_named_operators_are_measured_and_written(convrepro: Command, measured: None, tmp_path: Path) -> None:
-    convrepro("benchmark-operators", "--only", "aconv", "--output", str(tmp_path / "ratios.csv"))
-    with (tmp_path / "ratios.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["operator"], row["ratio"], row["low_quartile"]) for row in rows] == [("aconv", "1.500", "1.400")]
+def test_a_section_that_is_measured_again_leaves_the_others(convrepro: Command, sections: None) -> None:
+    convrepro("benchmark", "--data", ".")
+    convrepro("benchmark", "--data", ".", "--only", "good")
+    assert "speed of bad" in Path("results/benchmarks/README.md").read_text()
 
 
-def test_a_small_real_measurement(convrepro: Command) -> None:
-    _, out, _ = convrepro("benchmark-operators", "--only", "dk", "--rounds", "2", "--batch-size", "1")
-    assert "dk" in out
+def test_quick_numbers_are_not_written(convrepro: Command, sections: None) -> None:
+    convrepro("benchmark", "--quick", "--data", ".")
+    assert not Path("results").exists()
+
+
+def test_real_sections_run_quick(convrepro: Command) -> None:
+    code, out, err = convrepro(
+        *("benchmark", "--quick", "--data", ".", "--output", "out"),
+        *("--only", "layout", "--only", "operators"),
+    )
+    assert code in (0, 1), err
+    assert "channels last over contiguous" in out
+    assert "acl, training step" in out
+    assert sorted(path.stem for path in Path("out").glob("*.json")) == ["layout", "operators"]
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "message"),
+    ("arguments", "message"),
     [
-        ("--rounds", "1", "`--rounds` must be at least 2, got 1"),
-        ("--batch-size", "0", "`--batch-size` must be at least 1, got 0"),
-        ("--threads", "0", "`--threads` must be at least 1, got 0"),
-        ("--only", "acnv", "'aconv'"),
-        ("--output", "nowhere/ratios.csv", "`--output` must be a file in a folder that exists, got nowhere/ratios.csv"),
-        ("--output", ".", "`--output` must be a file in a folder that exists, got ."),
-        ("--only", "dk_first", "dk_first is dk"),
+        (["--rounds", "1"], "`--rounds` must be at least 2, got 1"),
+        (["--only", "epoch"], "unknown section 'epoch'; did you mean 'epochs'?"),
+        (["--output", "file"], "`--output` must be a folder, got file"),
     ],
 )
-def test_bad_input(convrepro: Command, option: str, value: str, message: str) -> None:
-    code, out, err = convrepro("benchmark-operators", option, value)
+def test_bad_input(convrepro: Command, arguments: list[str], message: str) -> None:
+    Path("file").touch()
+    code, out, err = convrepro("benchmark", *arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_section_that_is_not_possible_here(convrepro: Command, sections: None) -> None:
+    code, _, err = convrepro("benchmark", "--only", "impossible", "--data", ".")
+    assert code == 2
+    assert "this machine lacks what impossible needs" in err

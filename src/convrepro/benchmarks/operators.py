@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from convrepro import config_files
+from convrepro.benchmarks.row import Goal, Row
+from convrepro.benchmarks.settings import Advance, Settings
 from convrepro.benchmarks.timing import Ratio, interleaved
 from convrepro.conv import operator_conv
 from convrepro.conv.factory import OperatorLayer
@@ -21,6 +23,7 @@ AT_MOST = {"aconv": 1.10, "acl": 1.10, "dk": 1.10, "disentangled": 2.5}  # of th
 SAME = 0.05  # how far above 1 a folded operator's ratio may lie
 NOT_TIMED = ("standard", "dk_first")  # what the others are timed against; the operator of dk in another place
 _EVERY_SIZE = ("aconv", "acl")
+_SHORT_ROUNDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +48,7 @@ class Comparison:
 
     def word(self, ratio: Ratio) -> str:
         """``met``, ``MISSED``, or ``undecided`` where a quartile lies below the goal; empty if there is no goal."""
-        if self.goal is None:
-            return ""
-        if ratio.median <= self.goal:
-            return "met"
-        return "MISSED" if ratio.low > self.goal else "undecided"
+        return "" if self.goal is None else Goal(most=self.goal).word(ratio.spread)
 
 
 def comparisons(*, batch_size: int) -> Iterator[Comparison]:
@@ -63,6 +62,30 @@ def comparisons(*, batch_size: int) -> Iterator[Comparison]:
         yield _comparison(name, "training step", 3, LATE_CHANNELS, LATE_SIDE, batch_size)
         if isinstance(_folded(_operator(name, 3, 8)), nn.Conv2d):
             yield _comparison(name, "folded forward", 3, 64, SIDE, batch_size)
+
+
+def rows(settings: Settings, advance: Advance) -> list[Row]:
+    """The comparisons that have a goal, at one size of each; ``benchmark-operators`` has all."""
+    chosen = [
+        comparison
+        for comparison in comparisons(batch_size=settings.pick(128, 1))
+        if comparison.goal is not None and (comparison.kernel_size, comparison.channels) == (3, 64)
+    ]
+    found = []
+    for number, comparison in enumerate(settings.pick(chosen, chosen[:2]), start=1):
+        ratio = comparison.measure(settings.num_rounds(_SHORT_ROUNDS))
+        found.append(
+            Row(
+                what=f"{comparison.conv}, {comparison.what}: time over the plain convolution's",
+                unit="x",
+                values=ratio.of_rounds,
+                goal=Goal(most=comparison.goal),
+                detail=f"{1e3 * ratio.our_seconds:.1f} ms against {1e3 * ratio.their_seconds:.1f} ms",
+                samples={"ours": ratio.our_times, "plain": ratio.their_times},
+            )
+        )
+        advance(number / len(chosen))
+    return found
 
 
 def _comparison(name: str, what: str, kernel_size: int, channels: int, side: int, batch_size: int) -> Comparison:
