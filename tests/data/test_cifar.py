@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,19 @@ def test_batches_are_joined_in_order(tmp_path: Path, dataset_of: Make, monkeypat
     # A row of a batch holds the red plane, then green, then blue, each by rows.
     expected = np.arange(2 * 3072).astype(np.uint8).reshape(2, 3, 32, 32)
     np.testing.assert_array_equal(image_set.test.images_BCHW.numpy(), expected)
+
+
+def test_images_are_not_in_memory_twice(tmp_path: Path, dataset_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five batches of 3.1 MB: beside all images, one batch at a time."""
+    contents = {f"data_batch_{i}": batch("labels", 1000) for i in range(1, 6)}
+    contents |= {name: content for name, content in tiny_cifar10().items() if name not in contents}
+    publish(monkeypatch, CIFAR10, contents)
+    dataset = dataset_of(in_folder("cifar-10-batches-py", contents))
+    tracemalloc.start()
+    image_set = cifar.read(dataset, tmp_path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2 * len(image_set.train) * 3072
 
 
 def test_fine_labels_of_cifar100(tmp_path: Path, dataset_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:

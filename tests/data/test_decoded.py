@@ -3,11 +3,14 @@
 import hashlib
 import inspect
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import filelock
 import numpy as np
 import PIL
 import pytest
@@ -29,8 +32,13 @@ def tiny() -> ImageSet:
     return ImageSet(everything.subset([4, 0, 2]), everything.subset([1, 3]))
 
 
-def write(path: Path) -> None:
-    decoded.write(path, CONFIG, tiny(), num_workers=1)
+def write(path: Path, name: str = "tiny") -> None:
+    decoded.write(path, CONFIG | {"name": name}, tiny(), num_workers=1)
+
+
+def change_time(path: Path) -> None:
+    """One second later than it was: writes in a row may bear the same time."""
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
 
 
 @pytest.mark.parametrize("stays", [False, True])
@@ -58,7 +66,19 @@ def test_writing_to_the_images_changes_neither_the_file_nor_other_readers(tmp_pa
     one, other = (decoded.open_set(tmp_path / "a.bin", CONFIG, stays=False) for _ in range(2))
     one.train.stored_MHWC.zero_()
     assert torch.equal(other.train.images_BCHW, tiny().train.images_BCHW)
-    assert decoded.is_whole(tmp_path / "a.bin")
+    expected = json.loads((tmp_path / "a.bin.json").read_text())["sha256"]
+    assert hashlib.sha256((tmp_path / "a.bin").read_bytes()).hexdigest() == expected
+
+
+def test_images_are_written_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of 60 bytes, not a copy of a whole part."""
+    write(tmp_path / "a.bin")
+    gather, lengths = ImageSplit.gather, []
+    monkeypatch.setattr(ImageSplit, "gather", lambda part, rows: lengths.append(len(rows)) or gather(part, rows))
+    monkeypatch.setattr(decoded, "_CHUNK_BYTES", 120)
+    write(tmp_path / "b.bin", "other")
+    assert lengths == [2, 1, 2]
+    assert (tmp_path / "b.bin").read_bytes() == (tmp_path / "a.bin").read_bytes()
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "longer", "no sidecar", "sidecar cut", "missing"])
@@ -73,7 +93,79 @@ def test_a_file_that_is_not_what_was_written(tmp_path: Path, damage: str) -> Non
     else:
         flipped = content[:-1] + bytes([content[-1] ^ 1])
         path.write_bytes({"changed": flipped, "cut": content[:-1], "longer": content + b"\0"}[damage])
+        change_time(path)
     assert not decoded.is_whole(path)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were read as a whole."""
+    sha256_of, paths = decoded._sha256_of, []
+    monkeypatch.setattr(decoded, "_sha256_of", lambda path: paths.append(path) or sha256_of(path))
+    return paths
+
+
+def as_another_process() -> None:
+    decoded._verified.clear()
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_a_file_is_read_once_per_process_or_if_large_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[Path], is_large: bool
+) -> None:
+    path = tmp_path / "a.bin"
+    monkeypatch.setattr(decoded, "_MIN_STAMPED_BYTES", 340 if is_large else 341)
+    write(path)
+    hashed.clear()
+    assert decoded.is_whole(path)
+    assert hashed == []
+    as_another_process()
+    assert decoded.is_whole(path)
+    assert decoded.is_whole(path)
+    assert hashed == [path] * (not is_large)
+
+
+@pytest.mark.parametrize("change", ["time", "inode", "sidecar"])
+def test_what_may_have_changed_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hashed: list[Path], change: str
+) -> None:
+    path, sidecar = tmp_path / "a.bin", tmp_path / "a.bin.json"
+    monkeypatch.setattr(decoded, "_MIN_STAMPED_BYTES", 0)
+    write(path)
+    hashed.clear()
+    if change == "time":
+        change_time(path)
+    elif change == "inode":
+        shutil.copy2(path, tmp_path / "copy")
+        (tmp_path / "copy").replace(path)
+    else:
+        sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | {"sha256": "0" * 64}))
+    assert decoded.is_whole(path) is (change != "sidecar")
+    assert hashed == [path]
+
+
+def test_only_the_newest_file_of_a_data_set_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoded, "_MIN_STAMPED_BYTES", 0)
+    for file, name in (("a.bin", "tiny"), ("b.bin", "other"), ("c.bin", "tiny")):
+        write(tmp_path / file, name)
+    kept = {path.name for path in tmp_path.iterdir() if path.suffix != ".lock"}
+    assert kept == {f"{stem}.bin{ending}" for stem in "bc" for ending in ("", ".json", ".verified.json")}
+
+
+@pytest.mark.parametrize("use", ["mapped", "locked"])
+def test_an_older_file_is_kept_while_it_is_used(tmp_path: Path, use: str) -> None:
+    write(tmp_path / "a.bin")
+    if use == "mapped":
+        in_use: Any = decoded.open_set(tmp_path / "a.bin", CONFIG, stays=False)
+    else:
+        in_use = filelock.FileLock(tmp_path / "a.lock").acquire()
+    write(tmp_path / "b.bin")
+    assert decoded.is_whole(tmp_path / "a.bin")
+    if use == "locked":
+        in_use.lock.release()
+    del in_use
+    write(tmp_path / "b.bin")
+    assert not (tmp_path / "a.bin").exists()
 
 
 def test_a_broken_image_leaves_nothing(tmp_path: Path) -> None:
@@ -103,12 +195,12 @@ def test_several_processes_write_what_one_writes(tmp_path: Path, monkeypatch: py
     dataset = tree_of(tmp_path)
     source = image_tree.read(dataset, tmp_path)
     for num_workers in (1, 2):
-        decoded.write(tmp_path / f"{num_workers}.bin", dataset, source, num_workers=num_workers)
-    assert (tmp_path / "1.bin").read_bytes() == (tmp_path / "2.bin").read_bytes()
+        decoded.write(tmp_path / f"{num_workers}/a.bin", dataset, source, num_workers=num_workers)
+    assert (tmp_path / "1/a.bin").read_bytes() == (tmp_path / "2/a.bin").read_bytes()
     expected = [
         image_tree.decode(name, tmp_path, (6, 6, 3), resize=True)[0] for name in source.train.names + source.test.names
     ]
-    images = (tmp_path / "1.bin").read_bytes()[16 * 8 :]
+    images = (tmp_path / "1/a.bin").read_bytes()[16 * 8 :]
     assert images == np.stack(expected).tobytes()
 
 
@@ -146,7 +238,7 @@ def test_the_name_is_a_hash_of_what_determines_the_images(monkeypatch: pytest.Mo
 
 
 def test_a_readers_own_code_is_part_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a reader outside the package, whose changes no number counts."""
+    """Of a reader outside the package."""
 
     def reader() -> None: ...
 
@@ -158,6 +250,18 @@ def test_a_readers_own_code_is_part_of_the_name(tmp_path: Path, monkeypatch: pyt
         module.write_text(code)
         names.add(name_of({}, reader))
     assert len(names) == 2
+
+
+def test_the_code_of_this_package_is_part_of_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all its modules: the pack's reader calls ``encoded``, for one."""
+    for path in Path(decoded.__file__).parent.glob("*.py"):
+        shutil.copy(path, tmp_path)
+    same = name_of({})
+    monkeypatch.setattr(decoded, "__file__", str(tmp_path / "decoded.py"))
+    assert name_of({}) == same
+    with (tmp_path / "encoded.py").open("a") as file:
+        file.write("_MAX_PIXELS = 1\n")
+    assert name_of({}) != same
 
 
 SHAPE = {"in_channels": 3, "image_size": [224, 224]}

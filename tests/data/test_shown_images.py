@@ -1,5 +1,6 @@
 """Large sets: images that stay in a file and are read ahead by other processes."""
 
+import multiprocessing
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from tests.data.trees import tree_of
 
 from convrepro import config_files
-from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, load
+from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, load, shown_images
 from convrepro.data.shown_images import Prefetched, ShownImages
 
 CPU = torch.device("cpu")
@@ -77,6 +78,32 @@ def test_reading_on_needs_no_new_processes(
     for start in range(0, 11, 4):
         epoch.images(start, start + 4)
     assert starts == [0]
+
+
+@pytest.mark.parametrize(
+    ("num_seeds", "num_workers", "num_cores", "expected"),
+    [(1, 0, 2, 2), (5, 0, 2, 2), (5, 1, 2, 1), (2, 0, 5, 4), (1, 9, 2, 2)],
+)
+def test_seeds_share_the_processes(
+    small_and_large: tuple[ImageSet, ImageSet],
+    monkeypatch: pytest.MonkeyPatch,
+    num_seeds: int,
+    num_workers: int,
+    num_cores: int,
+    expected: int,
+) -> None:
+    """Two epochs; when they are through, no process is left."""
+    monkeypatch.setattr(shown_images, "cpu_count", lambda: num_cores)
+    small, large = (training(images, num_workers) for images in small_and_large)
+    before = len(multiprocessing.active_children())
+    for number in range(2):
+        epochs, same = ([loader.epoch(seed, number) for seed in range(num_seeds)] for loader in (large, small))
+        for start in range(0, 11, 5):
+            for epoch, other in zip(epochs, same, strict=True):
+                assert torch.equal(epoch.images(start, start + 5)[0], other.images(start, start + 5)[0])
+            if start == 0:
+                assert len(multiprocessing.active_children()) - before == expected
+        assert len(multiprocessing.active_children()) == before
 
 
 def test_reading_ahead_leaves_the_global_generator_alone(small_and_large: tuple[ImageSet, ImageSet]) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from convrepro import targets
 from convrepro.data import decoded, downloads, files
 from convrepro.data.image_set import ImageSet, ImageSplit
@@ -131,7 +129,7 @@ def _locked(path: Path | None) -> Iterator[OSError | None]:
     if path is None:
         yield None
         return
-    lock = filelock.FileLock(path.with_suffix(".lock"))
+    lock = decoded.lock_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

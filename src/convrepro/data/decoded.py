@@ -1,9 +1,12 @@
 """Decoded data sets, one file each, which every later run maps instead of reading and decoding the sources again.
 
 The file holds the labels of the training and of the test part (int64), then their images (uint8, channels last). Its
-name is a hash of what determines them; its size and SHA-256 stand beside it. It may be deleted at any time.
+name is a hash of what determines them; its size and SHA-256 stand beside it. It may be deleted at any time; one that is
+not in use is, when another one of the same data set is written.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import inspect
 import json
@@ -16,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import filelock
 import numpy as np
 import PIL
 import torch
@@ -30,11 +34,13 @@ from convrepro.data.image_tree import FileSet
 # out ImageNet, Food-101, SUN-397 and Caltech-256 (4.3 GiB), and nothing smaller.
 MAX_RESIDENT_BYTES = 1 << 32
 
-_FORMAT = 1  # raised when this file, or a reader of this package, makes something else of the same sources
 _SAID_ONLY = ("about", "name", "downloads")
 _FILES_PER_TASK = 64
 _SECONDS_BETWEEN_LINES = 10.0
 _CHUNK_BYTES = 1 << 24
+_MIN_STAMPED_BYTES = 1 << 30  # of files that take longer than a second to hash
+
+_verified: dict[Path, list[Any]] = {}  # stamps of the files that this process read, or wrote, as a whole
 
 _T = TypeVar("_T")
 
@@ -43,7 +49,6 @@ def path_of(cache_dir: Path, dataset: Mapping[str, Any], reader: Callable[..., A
     """Where the decoded data set of this very config lies, if it was decoded before."""
     determining = {
         "dataset": {key: value for key, value in dataset.items() if key not in _SAID_ONLY},
-        "format": _FORMAT,
         "pillow": PIL.__version__,
         "reader": _code_of(reader),
     }
@@ -63,12 +68,22 @@ def num_bytes(dataset: Mapping[str, Any]) -> int:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is there and its bytes are those that were written; all of it is read."""
+    """Whether a file is there and its bytes are those that were written.
+
+    All of it is read, but only once per process, and a large file only once for all processes, until its size, its
+    time of change or its inode is another.
+    """
     try:
         expected = json.loads(_sidecar(path).read_text(encoding="utf-8"))
-        return bool(path.stat().st_size == expected["size_bytes"] and _sha256_of(path) == expected["sha256"])
+        stamp = _stamp(path, expected["sha256"])
+        if stamp in (_verified.get(path), durable.kept(_stamp_file(path))):
+            return True
+        if path.stat().st_size != expected["size_bytes"] or _sha256_of(path) != expected["sha256"]:
+            return False
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    _keep_stamp(path, stamp)
+    return True
 
 
 def open_set(path: Path, dataset: Mapping[str, Any], *, stays: bool) -> ImageSet:
@@ -95,7 +110,8 @@ def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *,
     """Writes a data set whole, or not at all. No two processes may do so at once.
 
     Image files are decoded by ``num_workers`` processes straight into the file, so that no more than a few images are
-    ever in memory. What takes long says on stderr how long.
+    ever in memory. What takes long says on stderr how long. Other files of this data set that no process uses are
+    removed.
 
     Raises:
         ValueError: if an image file cannot be decoded, or the files are not those of the config.
@@ -110,12 +126,32 @@ def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *,
             _write_images(unfinished, source)
         else:
             _decode_files(unfinished, dataset, source, num_workers)
-        written = {"size_bytes": unfinished.stat().st_size, "sha256": _sha256_of(unfinished)}
+        stamp = _stamp(unfinished, _sha256_of(unfinished))
         unfinished.replace(path)
-        durable.write(_sidecar(path), json.dumps({"dataset": dataset["name"], **written}) + "\n")
+        written = {"dataset": dataset["name"], "size_bytes": path.stat().st_size, "sha256": stamp[0]}
+        durable.write(_sidecar(path), json.dumps(written) + "\n")
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+    _keep_stamp(path, stamp)
+    _remove_others(path, dataset["name"])
+
+
+def lock_of(path: Path) -> filelock.FileLock:
+    """What a process holds that writes or removes the file."""
+    return filelock.FileLock(path.with_suffix(".lock"))
+
+
+def _remove_others(path: Path, name: str) -> None:
+    for other in sorted(path.parent.glob("*.bin")):
+        written = durable.kept(_sidecar(other))
+        if other == path or not isinstance(written, dict) or written.get("dataset") != name:
+            continue
+        # An OSError: somebody writes it, or has it mapped.
+        with contextlib.suppress(OSError), lock_of(other).acquire(timeout=0), other.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for one in (_stamp_file(other), _sidecar(other), other):
+                one.unlink(missing_ok=True)
 
 
 def _write_images(path: Path, images: ImageSet) -> None:
@@ -124,7 +160,9 @@ def _write_images(path: Path, images: ImageSet) -> None:
         for part in parts:
             file.write(part.labels_B.numpy().astype("<i8").data)
         for part in parts:
-            file.write(part.gather(part.rows_B).numpy().data)
+            num_rows = max(1, _CHUNK_BYTES // math.prod(part.image_shape))
+            for first in range(0, len(part), num_rows):
+                file.write(part.gather(part.rows_B[first : first + num_rows]).numpy().data)
 
 
 def _decode_files(path: Path, dataset: Mapping[str, Any], files: FileSet, num_workers: int) -> None:
@@ -212,13 +250,28 @@ def _shape_of(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 def _code_of(reader: Callable[..., Any]) -> str:
-    """The reader's name; of one outside this package, whose changes ``_FORMAT`` does not count, its module's bytes."""
-    name = f"{reader.__module__}.{reader.__qualname__}"
-    if reader.__module__.partition(".")[0] == __name__.partition(".")[0]:
-        return name
-    source = inspect.getsourcefile(reader)
-    return f"{name} {hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ''}"
+    """The reader's name, and a hash of its module and of all modules beside this one."""
+    own, source = inspect.getsourcefile(reader), hashlib.sha256()
+    for path in [*sorted(Path(__file__).parent.glob("*.py")), *([Path(own)] if own else [])]:
+        source.update(path.read_bytes())
+    return f"{reader.__module__}.{reader.__qualname__} {source.hexdigest()}"
 
 
 def _sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
+
+
+def _stamp_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.verified.json")
+
+
+def _stamp(path: Path, sha256: str) -> list[Any]:
+    """What tells that a file is still the one whose bytes had this SHA-256."""
+    found = path.stat()
+    return [sha256, found.st_size, found.st_mtime_ns, found.st_ino]
+
+
+def _keep_stamp(path: Path, stamp: list[Any]) -> None:
+    _verified[path] = stamp
+    if stamp[1] >= _MIN_STAMPED_BYTES:
+        durable.keep(_stamp_file(path), stamp)

@@ -6,6 +6,8 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+# A forged header must not take more than 192 MiB (as RGB) of each process that decodes. 2**24 would do for packs, whose
+# images were made small; folders hold photographs as cameras take them, which have 12 to 50 megapixels.
 _MAX_PIXELS = 1 << 26
 MODE = {1: "L", 3: "RGB"}  # Pillow's name for a number of channels
 # What Pillow raises on files that are cut, forged or no images.

@@ -2,7 +2,9 @@
 
 # Shapes: M stored images, B images of a part, C channels, H height, W width.
 
+import contextlib
 import copy
+import fcntl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,14 @@ class FileOfImages:
     shape_MHWC: tuple[int, int, int, int]
 
     def open(self) -> torch.Tensor:
-        """All images. Writing to them would change neither the file nor what others see."""
-        mapped = np.memmap(self.path, np.uint8, mode="c", offset=self.offset_bytes, shape=self.shape_MHWC)
+        """All images. Writing to them would change neither the file nor what others see.
+
+        As long as they are in use, the file has a shared lock (where the file system knows locks).
+        """
+        with self.path.open("rb") as file:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_SH)
+            mapped = np.memmap(file, np.uint8, mode="c", offset=self.offset_bytes, shape=self.shape_MHWC)
         return torch.from_numpy(mapped)
 
 

@@ -5,6 +5,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from joblib import cpu_count
@@ -56,15 +57,18 @@ class Prefetched:
     Args:
         shown: the images; on the CPU.
         batch_size: images that a process makes at once.
-        num_workers: processes; 0 for one per core, of which there are never more.
+        num_workers: processes, shared by all that read ahead at the same time (the seeds of a group); 0 for one per
+            core, of which there are never more. Who gets none makes the images when they are asked for.
         pin_memory: whether they are handed over in memory that a GPU copies from directly.
     """
 
     def __init__(self, shown: ShownImages, *, batch_size: int, num_workers: int, pin_memory: bool) -> None:
         self._shown, self._batch_size, self._pin_memory = shown, batch_size, pin_memory
-        self._num_workers = min(num_workers or cpu_count(), cpu_count())
+        self._max_workers = min(num_workers or cpu_count(), cpu_count())
+        self._num_workers = 0  # while it reads ahead
         self._position = 0
         self._batches: Iterator[torch.Tensor] = iter(())
+        _unfinished.add(self)
 
     def __call__(self, start: int, stop: int) -> torch.Tensor:
         """Images ``start`` to ``stop``, as ``ShownImages`` gives them.
@@ -72,16 +76,22 @@ class Prefetched:
         They are ready if the last call stopped at ``start``, after whole batches; else reading ahead starts anew.
         """
         if start != self._position or start == 0:
+            self._stop()
             self._position, self._batches = start, self._read_ahead(start)
         pieces: list[torch.Tensor] = []
         while self._position < stop:
             pieces.append(next(self._batches))
             self._position += self._batch_size
         if self._position >= len(self._shown):
-            self._batches = iter(())  # ends the processes
+            self._stop()
+            _unfinished.discard(self)
         return torch.cat(pieces)[: stop - start] if len(pieces) > 1 else pieces[0][: stop - start]
 
     def _read_ahead(self, start: int) -> Iterator[torch.Tensor]:
+        _unfinished.add(self)
+        share = max(1, self._max_workers // len(_unfinished))
+        unused = self._max_workers - sum(one._num_workers for one in _unfinished)
+        self._num_workers = max(0, min(share, unused))
         loader = DataLoader(
             _Batches(self._shown, range(start, len(self._shown), self._batch_size)),
             batch_size=None,
@@ -90,6 +100,12 @@ class Prefetched:
             generator=torch.Generator(),  # else it draws from the global one, and the network would draw other numbers
         )
         return iter(loader)
+
+    def _stop(self) -> None:
+        self._batches, self._num_workers = iter(()), 0  # without its iterator, the processes end
+
+
+_unfinished: WeakSet[Prefetched] = WeakSet()  # those of this process that have not handed over their last image
 
 
 class _Batches(Dataset[torch.Tensor]):
