@@ -2,6 +2,8 @@
 
 import functools
 import itertools
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ LIST = {
     "name": "tiny",
     "cells": [
         {"table": "tiny", "only": {"conv": ["dk"]}},
-        {"table": "of_a_later_day"},
+        {"table": "of_a_later_day", "optional": True},
         {"table": "tiny", "dataset": "digits"},
         {"table": "tiny"},
     ],
@@ -126,6 +128,64 @@ def test_an_interrupted_campaign_has_its_state(campaign: Command, monkeypatch: p
     assert (code, err) == (130, "convrepro: interrupted\n")
     assert "written: out/records.zip" in out
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("num_steps", [1, 5, 8])
+def test_a_terminated_campaign_stops_as_at_its_deadline_and_goes_on(
+    campaign: Command, convrepro: Command, monkeypatch: pytest.MonkeyPatch, num_steps: int
+) -> None:
+    """SIGTERM before a step of the first of two epochs of 4 batches and 2 seeds, and after its last."""
+    from convrepro.protocols import campaign as campaign_module
+
+    table = TINY_TABLE | {"overrides": [*TINY_TABLE["overrides"], "recipe.epochs=2"]}
+    Path("configs/table/tiny.yaml").write_text(yaml.safe_dump(table))
+    whole, before = campaign_module.run_seeds, signal.getsignal(signal.SIGTERM)
+
+    def terminated(configs: Any, report: Any) -> Any:
+        reports = itertools.count(1)
+
+        def reported(seed: int, fraction: float) -> None:
+            report(seed, fraction)
+            if next(reports) == num_steps:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        return whole(configs, report=reported)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(campaign_module, "run_seeds", terminated)
+        code, out, err = campaign("--deadline", "1000", "--out", "out", *OPTIONS)
+    assert (code, err) == (0, "")
+    assert "stopped at the deadline" in out
+    assert "0 of 1 cells and 0 of 2 runs are done" in out
+    assert out.endswith("and 2 entries of the list that were not reached\n  tiny digits\n  tiny\n")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+    campaign("--deadline", "1000", "--state", "out", "--out", "out", *OPTIONS)
+    convrepro("merge", "out/records.zip")
+    convrepro("run", "tiny", "--images", "0.2", "--results", "plain", *SERIAL)
+    assert _numbers("results/records") == _numbers("plain/records")
+
+
+def test_a_record_that_cannot_be_read_is_listed_and_makes_the_code_1(campaign: Command, convrepro: Command) -> None:
+    convrepro("run", "tiny", "--images", "0.2", "--only", "conv=dk", *SERIAL)
+    path = sorted(Path("results/records").iterdir())[0]
+    path.write_text("{}")
+    code, out, _ = campaign("--deadline", "1000", "--out", "out", "--results", "results", *OPTIONS)
+    assert code == 1
+    assert out.count(f"{path} is not a record: ") == 2  # when its turn comes, and in the summary
+    assert "1 of 2 cells and 3 of 4 runs are done, 2 runs of them in these" in out
+
+
+def test_a_table_that_is_not_there_is_an_error_unless_it_is_optional(campaign: Command) -> None:
+    content = LIST | {"cells": [{"table": "tiny"}, {"table": "tinny"}]}
+    Path("configs/campaign/tiny.yaml").write_text(yaml.safe_dump(content))
+    code, out, err = campaign("--deadline", "1000", "--out", "out", *OPTIONS)
+    assert (code, out, err) == (2, "", "convrepro: unknown table 'tinny'; did you mean 'tiny'?\n")
+
+
+def test_what_does_not_travel_is_said(campaign: Command) -> None:
+    _, out, _ = campaign("--help")
+    assert "weights of finished runs do not travel" in " ".join(out.split())
 
 
 def test_a_cell_that_fails_is_listed_and_makes_the_code_1(campaign: Command, monkeypatch: pytest.MonkeyPatch) -> None:

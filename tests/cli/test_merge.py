@@ -57,8 +57,8 @@ def test_what_is_no_archive_is_one_line_and_code_2(convrepro: Command) -> None:
     Path("records.zip").write_text("<html>not found</html>")
     for name, message in (
         ("records.zip", "records.zip is not an archive of records"),
-        ("nowhere.zip", "nowhere.zip"),
-        (".", "."),
+        ("nowhere.zip", "there is no file nowhere.zip; name an archive of records"),
+        (".", ". is a folder; name the archive in it, such as records.zip"),
     ):
         code, out, err = convrepro("merge", name)
         assert (code, out) == (2, "")
@@ -67,11 +67,11 @@ def test_what_is_no_archive_is_one_line_and_code_2(convrepro: Command) -> None:
     assert not Path("results").exists()
 
 
-def test_a_name_that_drives_terminals_is_made_harmless(convrepro: Command) -> None:
+def test_a_name_that_drives_terminals_is_refused(convrepro: Command) -> None:
     _archive_of_a_table(convrepro)
     with zipfile.ZipFile("records.zip") as honest, zipfile.ZipFile("odd.zip", "w") as odd:
         name = honest.namelist()[0]
         odd.writestr(name, honest.read(name).decode().replace('"model": "cnn4"', '"model": "\\u001b[2J"'))
-    code, out, _ = convrepro("merge", "odd.zip")
-    assert code == 0
-    assert "digits \\x1b[2J " in out
+    code, out, err = convrepro("merge", "odd.zip")
+    assert (code, out) == (2, "")
+    assert "must be plain text, got '\\x1b[2J'" in err

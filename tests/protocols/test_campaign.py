@@ -1,6 +1,11 @@
 """Cells of several tables until a deadline."""
 
 import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +63,12 @@ def _deadline(num_looks: int) -> Deadline:
     return Deadline(end=50.0, clock=JumpingClock(num_looks))
 
 
+def _of(*jobs: Job, **keywords: Any) -> Campaign:
+    """A campaign whose every entry is planned to one of the jobs."""
+    by_title = {job.title: job for job in jobs}
+    return Campaign([Entry(table=title) for title in by_title], lambda entry: [by_title[entry.table]], **keywords)
+
+
 @pytest.mark.parametrize("retrain", ["false", "true"], ids=["one phase", "two phases"])
 @pytest.mark.parametrize("num_looks", [27, 40])
 def test_however_often_it_is_stopped_the_records_are_the_same(
@@ -70,13 +81,13 @@ def test_however_often_it_is_stopped_the_records_are_the_same(
         results_dir, out = tmp_path / str(session), tmp_path / f"out{session}"
         known = campaign_state.restore(tmp_path / f"out{session - 1}", results_dir)
         jobs = [_job(results_dir, conv, f"protocol.retrain={retrain}") for conv in ("standard", "dk")]
-        Campaign(jobs, deadline=_deadline(num_looks), say=lambda line: None).work(save=lambda: None)
+        _of(*jobs, deadline=_deadline(num_looks), say=lambda line: None).work(save=lambda: None)
         known |= {(job.run_id, seed) for job in jobs for seed in job.touched}
         campaign_state.save(out, results_dir, known)
         sizes = [path.stat().st_size for path in out.glob("state.0*")]
         largest = max([largest, len(sizes)])
         assert all(size <= 20_000 for size in sizes)
-        if not any(job.num_left for job in jobs):
+        if all(job.run_id in {run_id for run_id, _ in known} and not job.num_left for job in jobs):
             break
     assert session >= 2
     assert largest >= 2  # a state did not fit into one file
@@ -84,7 +95,7 @@ def test_however_often_it_is_stopped_the_records_are_the_same(
     archive.merge(out / "records.zip", tmp_path / "merged", run_id_of=run_id_of)
 
     whole = [_job(tmp_path / "whole", conv, f"protocol.retrain={retrain}") for conv in ("standard", "dk")]
-    Campaign(whole, deadline=_deadline(10**9), say=lambda line: None).work(save=lambda: None)
+    _of(*whole, deadline=_deadline(10**9), say=lambda line: None).work(save=lambda: None)
     expected = _all_numbers(workspace.records_dir(tmp_path / "whole"), whole)
     assert _all_numbers(tmp_path / "merged", whole) == expected
     assert len(expected) == 4
@@ -126,7 +137,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeTraining]:
 
 def _campaign(training: FakeTraining, end: float, *jobs: Job) -> tuple[Campaign, list[str]]:
     lines: list[str] = []
-    return Campaign(jobs, deadline=Deadline(end=end, clock=lambda: training.now), say=lines.append), lines
+    return _of(*jobs, deadline=Deadline(end=end, clock=lambda: training.now), say=lines.append), lines
 
 
 def test_jobs_are_done_in_their_order_and_saved_each(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:
@@ -215,16 +226,214 @@ def test_a_job_says_how_far_it_is_every_half_minute(tmp_path: Path, fake: Callab
 def test_out_of_time_is_no_failure_of_a_run(tmp_path: Path) -> None:
     job = _job(tmp_path, "standard")
     with pytest.raises(OutOfTime):
-        campaign.run_seeds(job.configs, report=campaign._Watch(job, 2, _deadline(1), lambda line: None))
+        campaign.run_seeds(job.configs, report=campaign._Watch(job, 2, _deadline(1), print, lambda: None))
     assert [workspace.state(tmp_path, job.run_id, seed) for seed in SEEDS] == ["missing", "missing"]
 
 
 def test_what_is_done_already_is_not_touched(tmp_path: Path) -> None:
     first, again = (_job(tmp_path, "standard", num_epochs=1) for _ in range(2))
     for job in (first, again):
-        Campaign([job], deadline=_deadline(10**9), say=lambda line: None).work(save=lambda: None)
+        _of(job, deadline=_deadline(10**9), say=lambda line: None).work(save=lambda: None)
     assert (first.touched, first.num_new, first.num_left) == ([0, 1], 2, 0)
     assert (again.touched, again.num_new) == ([], 0)
+
+
+def test_a_long_job_is_saved_between_epochs_about_every_minute(
+    tmp_path: Path, fake: Callable[..., FakeTraining]
+) -> None:
+    """Six epochs of two steps for each of two seeds, 10 s each: epochs begin at 10, 50, 90, ... 210 s, for
+    the other seed 10 s later."""
+    training, saved = fake([(seed, step / 12) for step in range(1, 13) for seed in SEEDS], seconds_per_step=10.0), []
+    job = _job(tmp_path, "dk", num_epochs=6)
+    _campaign(training, 1000.0, job)[0].work(lambda: saved.append((training.now, job.touched)))
+    assert saved == [(now, [0, 1]) for now in (60.0, 130.0, 210.0, 240.0)]  # the last when the job has ended
+
+
+def test_groups_of_a_job_are_saved_too(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:
+    """Each group takes 50 s; the third begins to train when 60 s are over."""
+    training, saved = fake([(0, 1.0)], seconds_per_step=50.0), []
+    job = _job(tmp_path, "dk", num_epochs=1)
+    job.configs = tuple(dataclasses.replace(job.configs[0], seed=seed) for seed in range(6))
+    _campaign(training, 1000.0, job)[0].work(lambda: saved.append(training.now))
+    assert saved == [100.0, 150.0]
+
+
+def test_a_save_within_a_job_that_fails_is_said_and_the_job_goes_on(
+    tmp_path: Path, fake: Callable[..., FakeTraining]
+) -> None:
+    training, saved = fake([(0, step / 3) for step in range(1, 4)], seconds_per_step=100.0), []
+
+    def save() -> None:
+        saved.append(training.now)
+        if len(saved) == 1:
+            raise OSError("No space left on device")
+
+    job = _job(tmp_path, "dk")
+    ongoing, lines = _campaign(training, 1000.0, job)
+    ongoing.work(save)
+    assert "  not saved: No space left on device" in lines
+    assert (saved, job.failure) == ([100.0, 200.0, 300.0, 300.0], "")
+
+
+def test_the_time_of_a_save_has_its_place_before_the_deadline(
+    tmp_path: Path, fake: Callable[..., FakeTraining]
+) -> None:
+    """Steps take 1 s, the save at the beginning of the second epoch takes 40 s: nothing is done in the last 41 s."""
+    training = fake([(0, step / 300) for step in range(1, 301)])
+
+    def save() -> None:
+        training.now += 40.0
+
+    _campaign(training, 200.0, _job(tmp_path, "dk"))[0].work(save)
+    assert training.now == 159.0
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from tests.protocols import test_campaign as tests
+from convrepro import durable
+from convrepro.protocols import campaign, campaign_state
+
+results_dir, out, num_saves = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), int(sys.argv[3])
+campaign.SECONDS_BETWEEN_SAVES = 0.0
+whole = durable.write
+
+def write(path, content):
+    global num_saves
+    num_saves -= path.name == campaign_state.MANIFEST
+    if num_saves < 0:  # records and parts are written
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(path, content)
+
+durable.write = write
+known = campaign_state.restore(out, results_dir)
+job = tests._job(results_dir, "dk")
+tests._of(job, deadline=tests._deadline(10**9), say=print).work(
+    lambda: campaign_state.save(out, results_dir, known | {(job.run_id, seed) for seed in job.touched})
+)
+"""
+
+
+def test_a_campaign_that_is_killed_goes_on_from_what_it_saved_to_the_same_records(tmp_path: Path) -> None:
+    """By SIGKILL in the middle of its fifth save, after two epochs: one follows each seed's first step of an epoch."""
+    out = tmp_path / "out"
+    root = Path(__file__).parents[2]
+    for session, (num_saves, code) in enumerate([(4, -signal.SIGKILL), (10, 0)]):
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, tmp_path / str(session), out, str(num_saves)],
+            env={**os.environ, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == code, done.stderr
+        if session == 0:
+            names = {name.partition("/")[2] for name, _ in json.loads((out / "state.json").read_text())["files"]}
+            assert "train/epoch1.ckpt" in names
+    whole = _job(tmp_path / "whole", "dk")
+    _of(whole, deadline=_deadline(10**9), say=print).work(save=lambda: None)
+    archive.merge(out / "records.zip", tmp_path / "merged", run_id_of=run_id_of)
+    assert _all_numbers(tmp_path / "merged", [whole]) == _all_numbers(tmp_path / "whole" / "records", [whole])
+
+
+def test_steps_that_are_found_finished_together_tell_no_pace(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:
+    """Chunks of four steps of a twelfth each, 10 s a chunk: 30 s for a run, not what the first chunk's steps say."""
+    training = fake([])
+    steps = [step / 12 for step in range(1, 13)]
+
+    def run_seeds(configs: Sequence[Config], *, report: Callable[[int, float], None]) -> dict[int, Record]:
+        for start in range(0, 12, 4):
+            training.now += 10.0
+            for fraction in steps[start : start + 4]:
+                report(0, fraction)
+                report(1, fraction)
+        return {}
+
+    campaign.run_seeds = run_seeds  # put back by the fixture
+    done, other = _job(tmp_path, "dk"), _job(tmp_path, "standard")
+    ongoing, _ = _campaign(training, 1000.0, done)
+    ongoing.work(lambda: None)
+    assert ongoing.expected_seconds(other) == pytest.approx(30.0)
+
+
+def test_an_entry_is_planned_when_its_turn_comes(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:
+    training, planned = fake(), []
+    jobs = {name: _job(tmp_path, name) for name in ("standard", "dk", "acl")}
+
+    def plan(entry: Entry) -> list[Job]:
+        planned.append((entry.table, len(training.groups)))
+        return [jobs["standard"], jobs[entry.table]]  # the first again and again
+
+    deadline = Deadline(end=1000.0, clock=lambda: training.now)
+    ongoing = Campaign([Entry(table=name) for name in jobs], plan, deadline=deadline, say=print)
+    assert planned == [("standard", 0)]
+    ongoing.work(lambda: None)
+    assert planned == [("standard", 0), ("dk", 1), ("acl", 2)]
+    assert [group[0] for group in training.groups] == ["standard", "dk", "acl"]
+    assert ongoing.jobs == list(jobs.values())
+
+
+def test_what_there_is_no_time_for_is_not_planned(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:
+    training = fake()
+    names = ["standard", "dk", "acl"]
+    deadline = Deadline(end=12.0, clock=lambda: training.now)
+    ongoing = Campaign(
+        [Entry(table=name, dataset="digits", only={"model": ["cnn4", "resnet20"]}) for name in names],
+        lambda entry: [_job(tmp_path, entry.table)],
+        deadline=deadline,
+        say=print,
+    )
+    ongoing.work(lambda: None)
+    assert [job.title for job in ongoing.jobs] == ["standard", "dk"]
+    assert [entry.title for entry in ongoing.waiting] == ["acl digits model=cnn4,resnet20"]
+
+
+def test_a_deadline_that_comes_early_ends_the_step(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:
+    training, lines = fake(), []
+    deadline = Deadline(end=1000.0, clock=lambda: training.now)
+
+    def run_seeds(configs: Sequence[Config], *, report: Callable[[int, float], None]) -> dict[int, Record]:
+        def terminated(seed: int, fraction: float) -> None:
+            if training.now == 3.0:
+                deadline.come()
+            report(seed, fraction)
+
+        return training(configs, report=terminated)
+
+    campaign.run_seeds = run_seeds  # put back by the fixture
+    _of(_job(tmp_path, "dk"), _job(tmp_path, "standard"), deadline=deadline, say=lines.append).work(lambda: None)
+    assert training.now == 3.0
+    assert lines[-1] == "dk: stopped at the deadline, 38% done"
+
+
+def test_a_training_that_ends_itself_when_it_is_terminated_is_out_of_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Lightning's does between two chunks."""
+    deadline, lines = _deadline(10**9), []
+    ongoing = _of(_job(tmp_path, "dk"), deadline=deadline, say=lines.append)
+
+    def terminated(configs: Sequence[Config], *, report: Callable[[int, float], None]) -> dict[int, Record]:
+        deadline.come()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign, "run_seeds", terminated)
+    ongoing.work(lambda: None)
+    assert lines[-1] == "dk: stopped at the deadline, 0% done"
+
+
+def test_a_record_that_cannot_be_read_is_said(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:
+    training = fake()
+    job = _job(tmp_path, "dk")
+    path = store.path_of(workspace.records_dir(tmp_path), job.run_id, 1)
+    path.parent.mkdir()
+    path.write_text("{}")
+    ongoing, lines = _campaign(training, 1000.0, job)
+    ongoing.work(lambda: None)
+    assert training.groups == [("dk", [0])]
+    assert lines[0].startswith(f"dk: {path} is not a record: ")
+    assert lines[0].endswith("; delete it to run it again.")
+    assert job.failure == lines[0].removeprefix("dk: ")
 
 
 def test_an_entry_chooses_cells_of_its_table() -> None:
@@ -255,7 +464,7 @@ def test_every_entry_of_a_list_fits_its_table(name: str) -> None:
     found = entries(name)
     assert found
     for entry in found:
-        if entry.table in config_files.names("table"):
+        if entry.is_there:
             assert jobs_of(entry, plan(entry.table, dataset=entry.dataset))
 
 
@@ -275,17 +484,28 @@ def test_the_first_hours_have_the_order_of_their_issue() -> None:
     [
         ({"cells": [{"tabel": "dk_table5"}]}, "configs/campaign/odd.yaml: .*tabel"),
         ({"cells": 3}, "configs/campaign/odd.yaml: "),
+        ({"cells": [{"table": "dk_tabel5"}]}, r"unknown table 'dk_tabel5'; did you mean 'dk_table5'\?"),
         ({"cells": [{"table": "dk_table5", "only": {"model": "cnn4"}}]}, "configs/campaign/odd.yaml: "),
     ],
 )
 def test_a_list_that_does_not_fit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, Any], message: str
 ) -> None:
-    (tmp_path / "campaign").mkdir()
+    for group in ("campaign", "table"):
+        (tmp_path / group).mkdir()
+    (tmp_path / "table" / "dk_table5.yaml").touch()
     (tmp_path / "campaign" / "odd.yaml").write_text(yaml.safe_dump({"about": "odd", "name": "odd", **content}))
     monkeypatch.setattr(config_files, "CONFIG_DIR", tmp_path)
     with pytest.raises(ValueError, match=message):
         entries("odd")
+
+
+def test_a_table_that_is_not_there_yet_may_be_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "campaign").mkdir()
+    cells = [{"table": "of_a_later_day", "optional": True}]
+    (tmp_path / "campaign" / "odd.yaml").write_text(yaml.safe_dump({"about": "odd", "name": "odd", "cells": cells}))
+    monkeypatch.setattr(config_files, "CONFIG_DIR", tmp_path)
+    assert [entry.is_there for entry in entries("odd")] == [False]
 
 
 def test_an_unknown_list_names_the_nearest() -> None:

@@ -19,16 +19,22 @@ from convrepro.training import checkpoints
 DONE, SELECTING, TRAINING = ("done", 0), ("open", 0), ("open", 10)
 
 
+def _config(name: str) -> dict[str, Any]:
+    """Of a run that trains nothing."""
+    protocol = {"task": "count", "scale": 1, "images": 1, "retrain": False, "validation_images": 0}
+    return {"conv": name, "protocol": protocol, "recipe": {"epochs": 1}, "dataset": {"official": True}}
+
+
 def _run(name: str, seed: int) -> tuple[str, int]:
-    return run_id_of({"conv": name}), seed
+    return run_id_of(_config(name)), seed
 
 
 def _record(name: str, seed: int) -> Record:
     return Record(
-        run_id=run_id_of({"conv": name}),
+        run_id=run_id_of(_config(name)),
         seed=seed,
         status="done",
-        config={"conv": name},
+        config=_config(name),
         names={"dataset": "digits", "model": "cnn4", "conv": name},
         official_data=True,
         scaled=False,
@@ -38,7 +44,7 @@ def _record(name: str, seed: int) -> Record:
         splits={},
         epochs={},
         selected={},
-        measured={},
+        measured={"wall_seconds": 0.0},
         environment={},
     )
 
@@ -69,8 +75,11 @@ def _checkpoint(results_dir: Path, run: tuple[str, int], name: str) -> None:
 
 
 def _files(results_dir: Path) -> dict[str, bytes]:
+    """All but locks."""
     return {
-        path.relative_to(results_dir).as_posix(): path.read_bytes() for path in results_dir.rglob("*") if path.is_file()
+        path.relative_to(results_dir).as_posix(): path.read_bytes()
+        for path in results_dir.rglob("*")
+        if path.is_file() and path.name != "claim.lock"
     }
 
 
@@ -198,6 +207,43 @@ def test_a_run_without_a_checkpoint_there_is_taken_from_the_state(results_dir: P
     restore(tmp_path / "out", tmp_path / "again")
     assert list(checkpoints.whole(run_dir / "train")) == [2]
     assert {path.name for path in run_dir.parent.iterdir()} == {f"{name}-seed{seed}" for name, seed in RUNS[1:]}
+
+
+def test_a_run_that_another_process_works_on_is_left(results_dir: Path, tmp_path: Path) -> None:
+    """It has no checkpoint yet."""
+    save(tmp_path / "out", results_dir, RUNS)
+    run_dir = workspace.run_dir(tmp_path / "again", *_run(*TRAINING))
+    with workspace.claim(run_dir):
+        (run_dir / "train").mkdir()
+        restore(tmp_path / "out", tmp_path / "again")
+        assert {path.name for path in run_dir.iterdir()} == {"claim.lock", "train"}
+        with pytest.raises(workspace.Claimed), workspace.claim(run_dir):
+            pass
+    assert workspace.state(tmp_path / "again", *_run(*SELECTING)) == "interrupted"
+
+
+def test_a_run_is_claimed_while_it_is_unpacked(
+    results_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "out", results_dir, [_run(*TRAINING)])
+    states, whole = [], campaign_state.durable.write
+
+    def watched(path: Path, content: bytes | str) -> None:
+        states.append(workspace.state(tmp_path / "again", *_run(*TRAINING)))
+        whole(path, content)
+
+    monkeypatch.setattr(campaign_state.durable, "write", watched)
+    restore(tmp_path / "out", tmp_path / "again")
+    assert states == ["running"] * 6
+
+
+def test_a_run_that_is_finished_there_keeps_its_weights(results_dir: Path, tmp_path: Path) -> None:
+    save(tmp_path / "out", results_dir, RUNS)
+    store.write(workspace.records_dir(tmp_path / "again"), _record(*TRAINING))
+    _checkpoint(tmp_path / "again", TRAINING, "weights/last.pt")
+    before = _files(tmp_path / "again" / "runs" / f"{RUNS[2][0]}-seed10")
+    restore(tmp_path / "out", tmp_path / "again")
+    assert _files(tmp_path / "again" / "runs" / f"{RUNS[2][0]}-seed10") == before
 
 
 def test_a_record_that_differs_from_one_there_stops_everything(results_dir: Path, tmp_path: Path) -> None:

@@ -26,7 +26,12 @@ def run_id_of(config: Mapping[str, Any]) -> str:
 
 
 def _record(kernel_size: int = 3, seed: int = 0, **changes: Any) -> Record:
-    config = {"conv": {"kernel_size": kernel_size}}
+    config = {
+        "conv": {"kernel_size": kernel_size},
+        "dataset": {"official": True},
+        "protocol": {"task": "classification", "scale": 1, "images": 1, "retrain": False, "validation_images": 0},
+        "recipe": {"epochs": 2},
+    }
     whole = Record(
         run_id=run_id_of(config),
         seed=seed,
@@ -39,8 +44,11 @@ def _record(kernel_size: int = 3, seed: int = 0, **changes: Any) -> Record:
         num_macs=2,
         num_operator_layers=3,
         splits={},
-        epochs={"test_accuracy": [90.0, None]},
-        selected={"last": {"epoch": 2, "test_accuracy": 90.0}},
+        epochs={"test_accuracy": [90.0, 80.0]},
+        selected={
+            "best_on_test": {"epoch": 1, "test_accuracy": 90.0},
+            "last": {"epoch": 2, "test_accuracy": 80.0},
+        },
         measured={"wall_seconds": 1.5},
         environment={"device": "cpu"},
     )
@@ -119,10 +127,10 @@ def test_other_times_on_another_machine_are_the_same_numbers(records_dir: Path, 
 
 
 def test_a_record_that_differs_stops_everything(records_dir: Path, tmp_path: Path) -> None:
-    extra, other = _record(kernel_size=7), _record(epochs={"test_accuracy": [91.0, None]}, num_macs=5)
+    extra, other = _record(kernel_size=7), _record(measured={"wall_seconds": 2.5}, num_macs=5)
     _zip(tmp_path / "a.zip", (_name(extra), to_json(extra)), (_name(other), to_json(other)))
     before = _files(records_dir)
-    with pytest.raises(ValueError, match=rf"run {other.run_id} of seed 0 differs in num_macs, epochs from the record"):
+    with pytest.raises(ValueError, match=rf"run {other.run_id} of seed 0 differs in num_macs from the record"):
         _merge(tmp_path / "a.zip", records_dir)
     assert _files(records_dir) == before
 
@@ -152,12 +160,13 @@ def test_a_merge_that_was_cut_short_goes_on(records_dir: Path, tmp_path: Path) -
         {"seed": 4},
         {"names": {"dataset": "digits", "model": "cnn4"}},
         {"names": {"dataset": "digits", "model": "cnn4", "conv": 3}},
+        {"epochs": {"test_accuracy": [99.0, 80.0]}},
     ],
 )
 def test_a_forged_record_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     """Its content was changed, its name was not."""
     path = _zip(tmp_path / "a.zip", (_name(_record()), to_json(_record(**changes))))
-    _assert_refused(path, tmp_path, r"it holds run|its run id is not|`names` must name")
+    _assert_refused(path, tmp_path, r"it holds run|its run id is not|`names`|`selected.best_on_test` must")
 
 
 def test_a_record_under_a_name_that_was_changed_with_it_is_refused_too(tmp_path: Path) -> None:
@@ -175,8 +184,8 @@ TEXT = to_json(_record())
         ("", "Expecting value"),
         ("<html>not found</html>", "Expecting value"),
         (TEXT[:-20], "Expecting"),
-        (TEXT.replace("90.0, null", "NaN"), "NaN is not a number"),
-        (TEXT.replace("90.0, null", "1e999"), "not JSON compliant"),
+        (TEXT.replace("90.0, 80.0", "NaN"), "NaN is not a number"),
+        (TEXT.replace("90.0, 80.0", "1e999"), "not JSON compliant"),
         (TEXT.replace('"seed": 0', '"seed": 1,\n"seed": 0'), "not spelled as records are"),
         (TEXT.replace("\n}\n", "\n}"), "not spelled as records are"),
         (TEXT.replace('"status": "done"', '"status": "fine"'), "status must be one of"),
@@ -308,9 +317,11 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
     _assert_refused(path, tmp_path, "encrypted")
 
 
-def test_a_missing_archive_is_an_error_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+def test_what_is_no_file_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no file .*a\.zip; name an archive of records, such as"):
         _merge(tmp_path / "a.zip", tmp_path / "there")
+    with pytest.raises(ValueError, match=r"is a folder; name the archive in it, such as .*/records\.zip"):
+        _merge(tmp_path, tmp_path / "there")
 
 
 def test_an_archive_of_no_records_merges_nothing(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from convrepro.protocols.estimate import work_of
 from convrepro.protocols.grid import PlannedTable
 from convrepro.protocols.run import run_seeds
 from convrepro.protocols.schema import Config
-from convrepro.records import workspace
+from convrepro.records import store, workspace
 
 SECONDS_TO_SAVE = 15.0  # kept free before a deadline: for what runs between two steps, and for writing the state
+SECONDS_BETWEEN_SAVES = 60.0
 _SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_APART = 1e-3  # reports that follow each other faster are of steps that were found to be finished together
 _OPEN = ("missing", "interrupted", "failed", "running")  # "running" may be over when its turn comes
 
 Say = Callable[[str], None]  # a line on what goes on
@@ -32,11 +34,22 @@ class Entry:
         table: file in ``configs/table``.
         dataset: a data set to take the place of the table's own, such as a pack of it.
         only: values of labels; a cell counts if each of these labels has one of its values.
+        optional: whether the entry is left out as long as there is no such table.
     """
 
     table: str
     dataset: str | None = None
     only: dict[str, list[str]] = field(default_factory=dict)
+    optional: bool = False
+
+    @property
+    def title(self) -> str:
+        chosen = [f"{label}={','.join(values)}" for label, values in self.only.items()]
+        return " ".join([self.table, *([self.dataset] if self.dataset else []), *chosen])
+
+    @property
+    def is_there(self) -> bool:
+        return self.table in config_files.names("table")
 
 
 @dataclass(kw_only=True)
@@ -81,7 +94,7 @@ class Job:
         return len(self.configs) - self.num_done
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Deadline:
     """A moment at which work must have stopped.
 
@@ -93,6 +106,14 @@ class Deadline:
     end: float
     clock: Callable[[], float] = time.monotonic
 
+    @property
+    def seconds_left(self) -> float:
+        return self.end - self.clock()
+
+    def come(self) -> None:
+        """It is now, if it was later."""
+        self.end = min(self.end, self.clock())
+
 
 class OutOfTime(BaseException):
     """The deadline was reached in the middle of a run; no failure of the run."""
@@ -102,7 +123,7 @@ def entries(name: str) -> list[Entry]:
     """The entries of ``configs/campaign/<name>.yaml``.
 
     Raises:
-        ValueError: if there is no such file, or it does not fit.
+        ValueError: if there is no such file, it does not fit, or names a table that is not there and not optional.
     """
     content = config_files.load("campaign", name)
     try:
@@ -110,6 +131,9 @@ def entries(name: str) -> list[Entry]:
     except OmegaConfBaseException as error:
         raise ValueError(f"configs/campaign/{name}.yaml: {str(error).splitlines()[0]}") from error
     assert isinstance(file, _File)
+    for entry in file.cells:
+        if not entry.optional:
+            config_files.check_name(entry.table, config_files.names("table"), kind="table")
     return file.cells
 
 
@@ -141,21 +165,27 @@ def jobs_of(entry: Entry, planned: PlannedTable) -> list[Job]:
 
 
 class Campaign:
-    """Works through jobs in their order.
+    """Works through the cells of entries in their order, each cell once.
+
+    An entry is planned when its turn comes, the first at once: what is wrong with all of them is then found before any
+    work. ``jobs`` are the cells of the entries so far, ``waiting`` are the other entries.
 
     Args:
-        jobs: each cell once.
+        entries: of tables that are there.
+        plan: from an entry to its cells.
         deadline: for the last step; what follows it (writing the state) has its own time.
         say: called now and then.
     """
 
-    def __init__(self, jobs: Sequence[Job], *, deadline: Deadline, say: Say) -> None:
-        self.jobs = jobs
-        for job in jobs:
-            job.num_done = _num_done(job)
-        self._deadline, self._say = deadline, say
+    def __init__(
+        self, entries: Sequence[Entry], plan: Callable[[Entry], Sequence[Job]], *, deadline: Deadline, say: Say
+    ) -> None:
+        self.jobs: list[Job] = []
+        self.waiting = list(entries)
+        self._plan, self._deadline, self._say = plan, deadline, say
         self._paces: dict[tuple[str, ...], list[float]] = {}  # a group's seconds per multiply-accumulate of one run
         self._set_up = 0.0  # seconds before the first step of the last group
+        self._plan_next()
 
     def work(self, save: Callable[[], object]) -> None:
         """Runs what the jobs lack until all is done or the deadline is reached; a job that fails stops no other.
@@ -163,13 +193,14 @@ class Campaign:
         No job is begun for which there is less than an epoch's time, as far as those before it tell.
 
         Args:
-            save: called after each job that has ended.
+            save: called after each job that has ended, and about every minute within one, between two epochs.
         """
-        for job in self.jobs:
-            waiting = [config for config in job.configs if _state(config, job.run_id) in _OPEN]
+        self._save, self._saved = save, self._deadline.clock()
+        for job in self._in_turn():
+            waiting = self._waiting_of(job)
             if not waiting:
                 continue
-            if (left := self._deadline.end - self._deadline.clock()) <= (needed := self._seconds_of_an_epoch(job)):
+            if (left := self._deadline.seconds_left) <= (needed := self._seconds_of_an_epoch(job)):
                 self._say(f"{job.title} is left: {left:.0f} s to the deadline, an epoch takes about {needed:.0f} s")
                 return
             self._say(f"{job.title}: {len(waiting)} runs, {left:.0f} s to the deadline")
@@ -186,7 +217,46 @@ class Campaign:
                 job.seconds = self._deadline.clock() - started
                 job.num_done = _num_done(job)
                 job.num_new = job.num_done - num_done
-            save()
+            self._save_now()
+
+    def _in_turn(self) -> Iterator[Job]:
+        """Jobs, planned when they are needed and there is time."""
+        num_given = 0
+        while num_given < len(self.jobs) or (self.waiting and self._deadline.seconds_left > 0.0):
+            if num_given == len(self.jobs):
+                self._plan_next()
+                continue
+            yield self.jobs[num_given]
+            num_given += 1
+
+    def _plan_next(self) -> None:
+        for job in self._plan(self.waiting[0]) if self.waiting else ():
+            if job.run_id not in {known.run_id for known in self.jobs}:
+                job.num_done = _num_done(job)
+                self.jobs.append(job)
+        del self.waiting[:1]
+
+    def _waiting_of(self, job: Job) -> list[Config]:
+        """Runs of a job that can be done; says which cannot, for their records are broken."""
+        records_dir = workspace.records_dir(Path(job.configs[0].machine.results_dir))
+        _, defects = store.read_all(records_dir, [job.run_id], [config.seed for config in job.configs])
+        if defects:
+            job.failure = " ".join(defects)
+            self._say(f"{job.title}: {job.failure}")
+        return [config for config in job.configs if _state(config, job.run_id) in _OPEN]
+
+    def _save_now(self) -> None:
+        self._save()
+        self._saved = self._deadline.clock()
+
+    def _save_now_and_then(self) -> None:
+        """Called between two epochs: there is then a new checkpoint of each seed, and none is being written."""
+        if self._deadline.clock() - self._saved < SECONDS_BETWEEN_SAVES:
+            return
+        try:
+            self._save_now()
+        except (OSError, ValueError) as error:  # the runs are not to blame, and the next save may do
+            self._say(f"  not saved: {error}")
 
     def expected_seconds(self, job: Job) -> float | None:
         """Until the rest of a job is done; None if nothing that was trained here tells."""
@@ -199,9 +269,13 @@ class Campaign:
             group = waiting[start : start + together]
             job.touched += [config.seed for config in group]
             job.share = 0.0
-            watch = _Watch(job, len(group), self._deadline, self._say)
+            watch = _Watch(job, len(group), self._deadline, self._say, self._save_now_and_then)
             try:
                 records = run_seeds(group, report=watch)
+            except KeyboardInterrupt:
+                if self._deadline.seconds_left <= 0.0:  # a training can end like this when the process is terminated
+                    raise OutOfTime from None
+                raise
             finally:
                 self._learn(job, watch)
             job.num_done += len(records)
@@ -218,28 +292,43 @@ class Campaign:
         return statistics.median(known) if known else None
 
     def _seconds_of_an_epoch(self, job: Job) -> float:
-        pace, config = self._pace(job), job.configs[0]
-        num_epochs = config.num_epochs * (2 if config.protocol.retrain else 1)
-        return self._set_up + (pace or 0.0) * job.work / num_epochs
+        return self._set_up + (self._pace(job) or 0.0) * job.work / _num_epochs(job)
 
 
 class _Watch:
-    """Hears how far the seeds of a group are, says it now and then, and ends them at the deadline."""
+    """Hears how far the seeds of a group are, says it now and then, and ends them at the deadline.
 
-    def __init__(self, job: Job, num_seeds: int, deadline: Deadline, say: Say) -> None:
+    Args:
+        job: of the group.
+        num_seeds: of the group.
+        deadline: of the last step.
+        say: called with a line.
+        between_epochs: called at the first step of an epoch.
+    """
+
+    def __init__(
+        self, job: Job, num_seeds: int, deadline: Deadline, say: Say, between_epochs: Callable[[], None]
+    ) -> None:
         self._job, self._num_seeds, self._deadline, self._say = job, num_seeds, deadline, say
+        self._between_epochs = between_epochs
         self._began = self._said = deadline.clock()
         self._first: dict[int, float] = {}
         self._last: dict[int, float] = {}
-        self._first_step = self._last_step = self._began
-        self._longest_pause = 0.0  # between two steps, which is where evaluation and checkpoints are
+        self._first_report = self._first_step = self._last_step = self._began
+        self._is_first = True  # as long as all reports are of the steps that were found finished first
+        self._longest_pause = 0.0  # between two reports: a chunk of steps, an evaluation, checkpoints, a save
 
     def __call__(self, seed: int, fraction: float) -> None:
         now = self._deadline.clock()
-        if not self._first:
-            self._first_step = self._last_step = now
-        self._longest_pause = max(self._longest_pause, now - self._last_step)
+        if not self._last:
+            self._first_report = self._last_step = now
+        pause = now - self._last_step
+        self._longest_pause = max(self._longest_pause, pause)
+        self._is_first = self._is_first and pause < _SECONDS_APART
+        if self._is_first:
+            self._first[seed], self._first_step = fraction, now
         self._first.setdefault(seed, fraction)
+        begins_epoch = self._epoch(fraction) > self._epoch(self._last.get(seed, 0.0))
         self._last[seed], self._last_step = fraction, now
         self._job.share = sum(self._last.values()) / self._job.num_left
         if now + self._longest_pause >= self._deadline.end:
@@ -250,20 +339,26 @@ class _Watch:
             self._say(
                 f"  {self._job.share:.0%}, about {rest:.0f} s left; {self._deadline.end - now:.0f} s to the deadline"
             )
+        if begins_epoch:
+            self._between_epochs()
 
     @property
     def seconds_to_first_step(self) -> float:
-        return self._first_step - self._began
+        return self._first_report - self._began
 
     @property
     def seconds(self) -> float:
-        """Between the first step and the last."""
+        """Between the end of the first steps and that of the last."""
         return self._last_step - self._first_step
 
     @property
     def finished(self) -> float:
-        """Share of the group's runs that was finished between the first step and the last."""
+        """Share of the group's runs that was finished in these seconds."""
         return sum(last - self._first[seed] for seed, last in self._last.items()) / self._num_seeds
+
+    def _epoch(self, fraction: float) -> int:
+        """1-based, of the last step that was done; rounding errors of the fraction make no other."""
+        return math.ceil(fraction * _num_epochs(self._job) - 1e-6)
 
 
 def _state(config: Config, run_id: str) -> workspace.State:
@@ -272,6 +367,12 @@ def _state(config: Config, run_id: str) -> workspace.State:
 
 def _num_done(job: Job) -> int:
     return sum(_state(config, job.run_id) in ("done", "diverged") for config in job.configs)
+
+
+def _num_epochs(job: Job) -> int:
+    """Of all phases of a run."""
+    config = job.configs[0]
+    return config.num_epochs * (2 if config.protocol.retrain else 1)
 
 
 def _num_groups(job: Job, num_runs: int) -> int:

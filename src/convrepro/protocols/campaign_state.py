@@ -86,7 +86,8 @@ def save(folder: Path, results_dir: Path, runs: Iterable[Run]) -> int:
 def restore(folder: Path, results_dir: Path) -> set[Run]:
     """Puts a saved state into a results folder, all of it or, if anything is missing or damaged, nothing.
 
-    Records that are there already are left. So are runs that have checkpoints there, which may be newer.
+    Records that are there already are left. So are runs that have a record or checkpoints there, which may be newer,
+    and runs that another process works on.
 
     Returns:
         The runs that the state knows, finished or not; none if the folder is empty or not there.
@@ -107,7 +108,7 @@ def restore(folder: Path, results_dir: Path) -> set[Run]:
     contents = _contents(folder, manifest)
     for run_name, files in itertools.groupby(contents, key=lambda file: file[0].partition("/")[0]):
         unfinished.add(_run(run_name))
-        _unpack(results_dir / "runs" / run_name, files)
+        _unpack(results_dir, _run(run_name), files)
     return recorded | unfinished
 
 
@@ -220,16 +221,28 @@ def _contents(folder: Path, manifest: _Manifest) -> Iterator[tuple[str, bytes]]:
         del waiting[:size]
 
 
-def _unpack(run_dir: Path, files: Iterable[tuple[str, bytes]]) -> None:
-    """Writes a run's folder so that it is there with all files, or not there."""
-    if any(run_dir.glob("*/*.ckpt")):
+def _unpack(results_dir: Path, run: Run, files: Iterable[tuple[str, bytes]]) -> None:
+    """Fills a run's folder, unless the run is finished, begun or claimed there.
+
+    All files are written beside it first, so that a kill leaves whole phases in it, from which the run goes on.
+    """
+    run_dir = workspace.run_dir(results_dir, *run)
+    try:
+        with workspace.claim(run_dir):
+            is_done = store.path_of(workspace.records_dir(results_dir), *run).exists()
+            if is_done or any(run_dir.glob("*/*.ckpt")):
+                return
+            workspace.clear_failure(results_dir, *run)
+            partial = run_dir.with_name(f".{run_dir.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            for name, content in files:
+                durable.write(partial / name.partition("/")[2], content)
+            for folder in sorted(partial.iterdir(), reverse=True):  # weights first: what has a checkpoint has them
+                shutil.rmtree(run_dir / folder.name, ignore_errors=True)  # logs
+                folder.rename(run_dir / folder.name)
+            partial.rmdir()
+    except workspace.Claimed:
         return
-    partial = run_dir.with_name(f".{run_dir.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    for name, content in files:
-        durable.write(partial / name.partition("/")[2], content)
-    shutil.rmtree(run_dir, ignore_errors=True)  # a claim, logs or a failure
-    partial.rename(run_dir)
 
 
 def _name(run: Run) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from convrepro import durable
-from convrepro.records import store
+from convrepro.records import consistency, store
 from convrepro.records.record import Record, from_json, to_json
 
 MAX_ARCHIVE_BYTES = 32 * 2**20
@@ -75,8 +75,8 @@ def merge(path: Path, records_dir: Path, *, run_id_of: RunIdOf) -> Merged:
         run_id_of: from what a record says was computed to the run id that this has.
 
     Raises:
-        ValueError: if the archive is not one, holds anything but whole records, or one that differs from a record
-            of the same run that is there; nothing is written then.
+        ValueError: if the archive is not one, holds anything but whole, consistent records, or one that differs from a
+            record of the same run that is there; nothing is written then.
         OSError: if the archive cannot be read, or a record cannot be written; those before it are whole, and the same
             call goes on after them.
     """
@@ -113,9 +113,13 @@ def load(path: Path) -> bytes:
     """The bytes of an archive.
 
     Raises:
-        ValueError: if it is larger than an archive may be.
+        ValueError: if it is no file, or larger than an archive may be.
         OSError: if it cannot be read.
     """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name the archive in it, such as {path / 'records.zip'}.")
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}; name an archive of records, such as the records.zip of a campaign.")
     if path.stat().st_size > MAX_ARCHIVE_BYTES:
         raise ValueError(f"an archive of records has at most {MAX_ARCHIVE_BYTES:,} bytes, {path} has more.")
     return path.read_bytes()
@@ -132,7 +136,8 @@ def read(content: bytes, path: Path, *, run_id_of: RunIdOf) -> Iterator[Record]:
         run_id_of: as in ``merge``.
 
     Raises:
-        ValueError: if a member is no whole record under the name that the store gives it.
+        ValueError: if a member is no whole record under the name that the store gives it, or its numbers do not fit
+            its configuration and each other.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -181,6 +186,5 @@ def _checked_record(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo
         raise ValueError(f"it holds run {record.run_id!r:.20} of seed {record.seed}.")
     if run_id_of(record.config) != record.run_id:
         raise ValueError("its run id is not that of its configuration.")
-    if any(not isinstance(record.names.get(group), str) for group in ("dataset", "model", "conv")):
-        raise ValueError("`names` must name its data set, model and operator.")
+    consistency.check(record)
     return record
