@@ -26,7 +26,7 @@ def _id(*overrides: str) -> str:
         ["machine.data_dir=/elsewhere", "machine.results_dir=/there", "machine.threads=1"],
         ["machine.accelerator=cpu", "machine.download=false"],
         ["machine.seeds_per_device=5", "machine.backend=loop", "machine.precision=tf32", "machine.compile=true"],
-        ["+model.memory_format=contiguous"],
+        ["model.memory_format=contiguous"],
         ["recipe.plateau=null", "recipe.clip_gradient_norm=null", "recipe.clip_gradient_value=null"],
         ["recipe.epochs=300"],
         ["recipe.sigma_clip=null"],

@@ -44,7 +44,7 @@ from convrepro.training import multistep
         ("machine.seeds_per_device=0", "`machine.seeds_per_device` must lie in"),
         ("machine.backend=threads", "`machine.backend` must be one of auto, loop, streams, got 'threads'"),
         ("machine.precision=float16", "`machine.precision` must be one of float32, tf32, bfloat16"),
-        ("+model.memory_format=diagonal", "`model.memory_format` must be one of channels_last, contiguous"),
+        ("model.memory_format=diagonal", "`model.memory_format` must be one of channels_last, contiguous"),
         ("machine.accelerator=abacus", "`machine.accelerator` must be one of auto, cpu, gpu"),
         ("machine.download=perhaps", "`machine.download`"),
         ("protocol.images=0.001", "`protocol.images` must leave a validation image of 200, got 0.001"),

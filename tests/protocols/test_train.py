@@ -211,7 +211,7 @@ def test_the_machines_layout_precision_and_compiler_reach_the_learner(
     monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
     machine = [
         "dataset=cifar10",
-        "+model.memory_format=contiguous",
+        "model.memory_format=contiguous",
         "machine.precision=bfloat16",
         "machine.compile=true",
     ]
