@@ -1,5 +1,6 @@
 """The command as a whole."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,12 @@ def test_an_interrupt_is_130_and_says_what_goes_on(convrepro: Command, monkeypat
     code, _, err = convrepro("run", "quickstart")
     assert (code, err) == (130, "convrepro: interrupted; the same command goes on after the last finished epoch\n")
     assert convrepro("list") == (130, "", "convrepro: interrupted\n")
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    """As in `convrepro list | head -1`; the pipe is closed before anything is written."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "convrepro.cli.main", "list"], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -134,10 +134,10 @@ def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, mon
 
     whole = run_module.train_phase
 
-    def broken(learners: object, config: object, phase: object) -> None:
+    def broken(learners: object, config: object, phase: object) -> str:
         if config.conv["name"] == "dk" and config.seed == 0:
             raise RuntimeError("out of luck")
-        whole(learners, config, phase)
+        return whole(learners, config, phase)
 
     monkeypatch.setattr(run_module, "train_phase", broken)
     code, out, err = convrepro("run", "tiny", "--images", "0.2", *SERIAL)
@@ -154,3 +154,15 @@ def test_a_count_table_needs_no_data_and_no_training(convrepro: Command, monkeyp
     assert code == 0
     assert out.count("reproduced") >= 15
     assert "143,050" in out
+
+
+def test_a_back_end_that_this_machine_cannot_have_is_one_line_and_no_failed_run(
+    convrepro: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, _, err = convrepro("run", "tiny", "--images", "0.2", "--machine", "backend=streams")
+    assert code == 2
+    assert err == "convrepro: `machine.backend` streams needs a CUDA device; use loop or auto.\n"
+    assert not list(Path("results").glob("runs/*"))

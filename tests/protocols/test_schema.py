@@ -43,6 +43,7 @@ from convrepro.training import multistep
         ("recipe.plateau={metric:train_loss,decay_factor:2,patience:3}", "`recipe.plateau` must have .* got 2.0 and 3"),
         ("machine.seeds_per_device=0", "`machine.seeds_per_device` must lie in"),
         ("machine.backend=threads", "`machine.backend` must be one of auto, loop, streams, got 'threads'"),
+        ("machine.cache_dir=''", "`machine.cache_dir` must name a folder"),
         ("machine.precision=float16", "`machine.precision` must be one of float32, tf32, bfloat16"),
         ("model.memory_format=diagonal", "`model.memory_format` must be one of channels_last, contiguous"),
         ("machine.accelerator=abacus", "`machine.accelerator` must be one of auto, cpu, gpu"),

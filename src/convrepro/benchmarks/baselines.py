@@ -20,6 +20,7 @@ from convrepro.data import ImageSplit, load
 from convrepro.protocols.schema import Config, plain
 from convrepro.protocols.train import EVALUATION_BATCH_SIZE
 from convrepro.training import keep_freed_memory
+from convrepro.training.precision import matrix_precision
 
 Finished = Callable[[], None]  # called after each epoch's evaluation
 
@@ -58,7 +59,8 @@ def lightning_loop(finished_epoch: Finished, config: Config, num_workers: int) -
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(_Module(config), train_loader, test_loader)
+    with matrix_precision(config.machine.precision):  # type: ignore[arg-type]  # as on our side
+        trainer.fit(_Module(config), train_loader, test_loader)
 
 
 def tensor_loop(finished_epoch: Finished, config: Config) -> None:

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import dataclasses
 import itertools
+import multiprocessing
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -69,7 +70,10 @@ def workers_ended(*, is_joblib: bool = True) -> Iterator[None]:
     finally:
         if is_joblib:
             get_reusable_executor().shutdown(wait=True)
-            atexit._run_exitfuncs()  # processes of multiprocessing end without, and joblib leaves its folders
+            if (
+                multiprocessing.parent_process() is not None
+            ):  # such a process ends without, and joblib leaves its folders
+                atexit._run_exitfuncs()
 
 
 def run_all(runs: Sequence[Config], *, launcher: str) -> None:

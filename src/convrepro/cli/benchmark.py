@@ -15,7 +15,13 @@ def add_to(commands: Any) -> None:
         description="Both sides of every comparison in every round. A goal is missed where even the better quartile "
         "misses it; the exit code is then 1. Takes a quarter of an hour on two cores.",
     )
-    parser.add_argument("--only", action="append", metavar="SECTION", default=[], help="may be repeated")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="SECTION",
+        default=[],
+        help="epochs, cell, operators, layout, start_up, memory, growth or gpu; may be repeated",
+    )
     parser.add_argument("--rounds", type=int, help="of every comparison (default: each section's own number)")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to try whether everything works")
     parser.add_argument(

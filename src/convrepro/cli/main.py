@@ -1,6 +1,7 @@
 """The ``convrepro`` command: parse, call one function, print."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0; 1 if a table is not complete; 2 for bad input, after one line on stderr; 130 if interrupted.
+        0; 1 if a table is not complete; 2 for bad input, after one line on stderr; 130 if interrupted; 141 if
+            nobody reads on.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
@@ -61,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         goes_on = "; the same command goes on after the last finished epoch" if arguments[:1] in _RESUMED else ""
         print(f"convrepro: interrupted{goes_on}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
+        return 141
     except (ValueError, OSError) as error:
         if debug:
             raise

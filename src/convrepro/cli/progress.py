@@ -62,6 +62,8 @@ class TableProgress:
         """Notes how much of a run is done, in [0, 1]."""
         if run in self._ended:
             return
+        if not self._run_bars and not self._ended:
+            self._started = time.monotonic()  # processes took seconds to start, which the others will not
         self._share[run] = share
         if run not in self._run_bars:
             self._run_bars[run] = self._bars.add_task(f"  {label}", total=1.0, note="")

@@ -42,8 +42,9 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
     from convrepro.cli.progress import TableProgress
     from convrepro.protocols.identity import run_id
     from convrepro.protocols.launch import default_launcher, launch
-    from convrepro.protocols.train import load_data
+    from convrepro.protocols.train import check_backend, device_of, load_data
 
+    check_backend(runs[0], device_of(runs[0].machine.accelerator))
     for config in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
     workspace.check_writable(choices.results_dir(arguments))

@@ -244,6 +244,8 @@ def _check_ranges(config: Config) -> None:
             raise ValueError(f"`recipe.clip_gradient_{key}` must be above 0 and finite, got {limit}.")
     if recipe.plateau is not None:
         _check_plateau(recipe.plateau, protocol)
+    if not config.machine.cache_dir:
+        raise ValueError("`machine.cache_dir` must name a folder.")
     if len(config.dataset.image_size) != 2 or min(config.dataset.image_size) < 1:
         raise ValueError(f"`dataset.image_size` must be [height, width], got {config.dataset.image_size}.")
     for key, node in (("conv", config.conv), ("model", config.model), ("recipe.optimizer", recipe.optimizer)):

@@ -216,16 +216,21 @@ def device_of(accelerator: str) -> torch.device:
     return torch.device("cuda" if has_gpu and accelerator != "cpu" else "cpu")
 
 
+def check_backend(config: Config, device: torch.device) -> None:
+    """Raises ValueError if ``machine.backend`` names one that the device cannot have, whatever the network."""
+    if config.machine.backend == "streams" and device.type != "cuda":
+        raise ValueError("`machine.backend` streams needs a CUDA device; use loop or auto.")
+
+
 def backend_of(config: Config, device: torch.device, learners: Sequence[Learner]) -> str:
     """The back-end that ``machine.backend`` names: for ``auto`` streams on a GPU, unless it would refuse, else loop.
 
     Raises:
         ValueError: if streams is asked for and there is no GPU, or it refuses the network or the optimizer.
     """
-    if config.machine.backend == "loop" or (config.machine.backend == "auto" and device.type != "cuda"):
+    check_backend(config, device)
+    if config.machine.backend == "loop" or device.type != "cuda":
         return "loop"
-    if device.type != "cuda":
-        raise ValueError("`machine.backend` streams needs a CUDA device; use loop or auto.")
     if reason := why_not_streams(learners):
         if config.machine.backend == "streams":
             raise ValueError(f"`machine.backend` streams {reason}; use loop or auto.")
