@@ -18,10 +18,14 @@ def test_durations(seconds: float | None, text: str) -> None:
 def test_the_time_left_follows_from_the_share_of_the_work(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After 10 s a run of a quarter of the work is done, and half of the rest: 62.5 %, so 6 s are left."""
-    clock = iter([0.0] + [10.0] * 20)
+    """After 10 s a run of a quarter of the work is done, and half of the rest: 62.5 %, so 6 s are left.
+
+    The 5 s before the first run began do not count.
+    """
+    clock = iter([0.0, 5.0] + [15.0] * 20)
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with TableProgress("t", {("a", 0): 1.0, ("b", 0): 3.0}) as progress:
+        progress.advance(("b", 0), "b", 0.0)
         progress.advance(("b", 0), "b", 0.5)
         progress.end(("a", 0), "a is done")
         progress.end(("b", 0), "b is done")

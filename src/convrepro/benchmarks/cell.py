@@ -70,9 +70,8 @@ def workers_ended(*, is_joblib: bool = True) -> Iterator[None]:
     finally:
         if is_joblib:
             get_reusable_executor().shutdown(wait=True)
-            if (
-                multiprocessing.parent_process() is not None
-            ):  # such a process ends without, and joblib leaves its folders
+            # A process of multiprocessing ends without its exit functions, and leaves joblib's folders.
+            if multiprocessing.parent_process() is not None:
                 atexit._run_exitfuncs()
 
 
