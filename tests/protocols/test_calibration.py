@@ -69,3 +69,13 @@ def test_what_every_run_takes_is_a_number_and_nothing_stays(config: Config, tmp_
     overheads = calibration.measure_overheads(config)
     assert all(part >= 0.0 and math.isfinite(part) for part in dataclasses.astuple(overheads))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("float32", False), ("tf32", True)])
+def test_it_is_timed_under_the_settings_of_a_run(precision: str, allowed: bool) -> None:
+    before = torch.backends.cudnn.allow_tf32, torch.are_deterministic_algorithms_enabled()
+    with calibration._as_in_a_run(compose([f"machine.precision={precision}"])):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.backends.cudnn.allow_tf32 is allowed
+        assert torch.utils.deterministic.fill_uninitialized_memory is False
+    assert (torch.backends.cudnn.allow_tf32, torch.are_deterministic_algorithms_enabled()) == before

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
-import torch.utils.deterministic
 
 from convrepro.data import EvaluationLoader, ImageSplit
 from convrepro.protocols.compose import compose
@@ -34,7 +34,15 @@ from convrepro.protocols.train import (
     make_learner,
     make_train_loader,
 )
-from convrepro.training import BACKENDS, Learner, checkpoints, keep_freed_memory
+from convrepro.training import (
+    BACKENDS,
+    Learner,
+    checkpoints,
+    keep_freed_memory,
+    matrix_precision,
+    new_memory_left_unfilled,
+)
+from convrepro.training.precision import Precision
 
 SECONDS_PER_CELL = 2.0  # of timed steps, unless `_MIN_STEPS` take longer
 _MIN_STEPS = 3
@@ -141,19 +149,17 @@ def measure_overheads(config: Config) -> Overheads:
 @contextlib.contextmanager
 def _as_in_a_run(config: Config) -> Iterator[None]:
     """The process's settings of a run, and back."""
-    filling: bool = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), filling
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(config.machine.threads or before[0])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA refuses to be deterministic
     torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_freed_memory()
     try:
-        yield
+        with new_memory_left_unfilled(), matrix_precision(cast(Precision, config.machine.precision)):
+            yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = before[2]  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager

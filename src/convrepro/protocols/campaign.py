@@ -21,7 +21,6 @@ SECONDS_TO_SAVE = 15.0  # kept free before a deadline: for what runs between two
 SECONDS_BETWEEN_SAVES = 60.0
 _SECONDS_BETWEEN_LINES = 30.0
 _SECONDS_APART = 1e-3  # reports that follow each other faster are of steps that were found to be finished together
-_OPEN = ("missing", "interrupted", "failed", "running")  # "running" may be over when its turn comes
 
 Say = Callable[[str], None]  # a line on what goes on
 
@@ -243,7 +242,9 @@ class Campaign:
         if defects:
             job.failure = " ".join(defects)
             self._say(f"{job.title}: {job.failure}")
-        return [config for config in job.configs if _state(config, job.run_id) in _OPEN]
+        return [
+            config for config in job.configs if _state(config, job.run_id) in workspace.OPEN
+        ]  # "running" may be over by now
 
     def _save_now(self) -> None:
         self._save()

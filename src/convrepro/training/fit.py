@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
-import torch.utils.deterministic
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from convrepro.data.loader import EpochLoader
@@ -19,6 +17,7 @@ from convrepro.training import checkpoints
 from convrepro.training.callbacks import EndEpoch
 from convrepro.training.learner import Batch, Learner
 from convrepro.training.loop import Loop
+from convrepro.training.memory import new_memory_left_unfilled
 from convrepro.training.precision import matrix_precision
 from convrepro.training.seed_group import Backend, SeedGroup
 from convrepro.training.streams import Streams
@@ -64,7 +63,7 @@ def fit(
 
         runner = BACKENDS[backend](tell)
         module = SeedGroup(group, backend=runner, train_loader=train_loader, evaluations=evaluations)
-        with contextlib.closing(runner), matrix_precision(group[0].precision), _memory_left_as_it_is():
+        with contextlib.closing(runner), matrix_precision(group[0].precision), new_memory_left_unfilled():
             _train(module, num_epochs - first_epoch, _Items(list(evaluations)))
 
 
@@ -96,18 +95,6 @@ def _train(module: SeedGroup, num_epochs: int, names: "_Items") -> None:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, interrupt_handler)  # Lightning leaves it ignored
-
-
-@contextlib.contextmanager
-def _memory_left_as_it_is() -> Iterator[None]:
-    """Where torch is to be deterministic it fills every new tensor with NaN: 3 to 7 % of a step, for nothing here."""
-    settings: Any = torch.utils.deterministic
-    before = settings.fill_uninitialized_memory
-    settings.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        settings.fill_uninitialized_memory = before
 
 
 def _resumed(learners: Sequence[Learner]) -> Iterator[list[Learner]]:

@@ -1,7 +1,13 @@
 """Memory of large tensors, kept by the process between training steps."""
 
+import contextlib
 import ctypes
 import platform
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.utils.deterministic
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # names and numbers of <malloc.h>
 
@@ -20,3 +26,15 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_M_MMAP_MAX, 0)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+@contextlib.contextmanager
+def new_memory_left_unfilled() -> Iterator[None]:
+    """Where torch is to be deterministic it fills every new tensor with NaN: 3 to 7 % of a step, for nothing here."""
+    settings: Any = torch.utils.deterministic
+    before = settings.fill_uninitialized_memory
+    settings.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        settings.fill_uninitialized_memory = before
