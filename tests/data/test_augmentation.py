@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def random_images(num_images: int, height: int, width: int, channels: int) -> to
 
 
 def equal(one: augment.EpochDraws, other: augment.EpochDraws) -> bool:
-    return all(torch.equal(value, vars(other)[name]) for name, value in vars(one).items())
+    given = {name: value for name, value in vars(one).items() if value is not None}
+    return all(torch.equal(value, vars(other)[name]) for name, value in given.items())
 
 
 def test_same_seed_and_epoch_same_draws() -> None:
@@ -58,7 +60,8 @@ def test_order_does_not_depend_on_the_augmentation() -> None:
 def test_draws_are_the_same_forever() -> None:
     """Golden: records can be reproduced only while this stream stays. MT19937 and torch's CPU kernels."""
     epoch = draws(FASHION, 5000, seed=1, epoch=2)
-    content = b"".join(tensor.numpy().astype("<i8").tobytes() for tensor in vars(epoch).values())
+    drawn = (epoch.order_N, epoch.offsets_N2, epoch.flips_N, epoch.erasures_N4)
+    content = b"".join(tensor.numpy().astype("<i8").tobytes() for tensor in drawn)
     assert hashlib.sha256(content).hexdigest() == GOLDEN
 
 
@@ -204,7 +207,65 @@ def test_value_out_of_range(key: str, value: Any, message: str) -> None:
         draws(FASHION | {key: value})
 
 
-@pytest.mark.parametrize("key", sorted(FASHION.keys() - {"about", "name"}))
+@pytest.mark.parametrize("key", sorted({key for key in FASHION if FASHION[key] is not None} - {"about", "name"}))
 def test_missing_key(key: str) -> None:
     with pytest.raises(ValueError, match=f"`{key}"):
         draws({name: value for name, value in FASHION.items() if name != key})
+
+
+MORE = {
+    "resized_crop_area": [0.08, 1.0], "resized_crop_aspect": [0.75, 1.3], "shift": 0.2, "zoom": 0.1,
+    "brightness_of_flipped": 0.2,
+}  # fmt: skip
+
+
+def test_what_is_drawn_last_changes_nothing_before_it() -> None:
+    more = draws(FASHION | MORE, stored_size=(32, 32))
+    assert equal(draws(FASHION), more)
+    assert equal(draws(FASHION | dict.fromkeys(MORE)), more)
+    assert equal(replace(draws(FASHION, stored_size=(32, 30)), windows_N2=None), more)
+    assert more.windows_N2 is None  # a box takes its place
+
+
+def test_windows_lie_inside_the_stored_image() -> None:
+    windows = draws(FASHION, stored_size=(32, 30)).windows_N2
+    assert windows is not None
+    assert windows.amin(0).tolist() == [0, 0]
+    assert windows.amax(0).tolist() == [4, 2]
+
+
+def test_only_mirrored_images_change_their_brightness() -> None:
+    """Uniformly, by up to a fifth of 255: the standard deviation is 102 / sqrt(12)."""
+    epoch = draws(NONE | {"flip_probability": 0.5, "brightness_of_flipped": 0.2}, 4000)
+    assert epoch.brightness_N is not None
+    assert torch.equal(epoch.brightness_N != 0, epoch.flips_N)
+    changes = epoch.brightness_N[epoch.flips_N]
+    assert float(changes.abs().max()) == pytest.approx(51, rel=0.01)
+    assert float(changes.std()) == pytest.approx(102 / math.sqrt(12), rel=0.05)
+
+
+def test_brightness_stays_within_bytes() -> None:
+    images = torch.tensor([0, 100, 250], dtype=torch.uint8).view(1, 1, 3, 1).repeat(3, 1, 1, 1)
+    found = augment.brighten(images, torch.tensor([10.0, -10.4, 0.6]))
+    assert found.flatten(1).tolist() == [[10, 110, 255], [0, 90, 240], [1, 101, 251]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resized_crop_aspect": None}, r"`resized_crop_aspect` must be a pair \[least, greatest\], got None"),
+        ({"resized_crop_area": None}, r"`resized_crop_area` must be a pair \[least, greatest\], got None"),
+        ({"resized_crop_area": [0.1, 1.5]}, r"`resized_crop_area\[1\]` must be a number in \[0.001, 1.0\], got 1.5"),
+        ({"shift": -0.1}, r"`shift` must be a number in \[0.0, 1.0\], got -0.1"),
+        ({"zoom": 1.0}, r"`zoom` must be a number in \[0.0, 0.99\], got 1.0"),
+        ({"brightness_of_flipped": "much"}, "`brightness_of_flipped` must be a number"),
+    ],
+)
+def test_movement_out_of_range(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        draws(FASHION | MORE | changes)
+
+
+def test_stored_images_smaller_than_those_shown() -> None:
+    with pytest.raises(ValueError, match=r"at least as large as those shown, \(28, 28\), got \(28, 27\)"):
+        draws(NONE, stored_size=(28, 27))

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.data.layouts import LAYOUTS
 from tests.data.trees import tree_of
 
-from convrepro import config_files
-from convrepro.data import catalogue, downloads
+from convrepro import config_files, targets
+from convrepro.data import catalogue, decoding, downloads, files
 
 NAMES = config_files.names("dataset")
 MNIST_LABELS = "MNIST/raw/t10k-labels-idx1-ubyte"
@@ -31,7 +32,7 @@ def put_sparse(data_dir: Path, name: str) -> None:
 def test_everything_is_listed_in_an_empty_folder(tmp_path: Path) -> None:
     states = catalogue.catalogue(tmp_path)
     assert [state.name for state in states] == NAMES
-    assert {state.state for state in states} == {"missing", "bundled", "shape only"}
+    assert {state.state for state in states} == {"missing", "bundled"}
     assert of("digits", tmp_path).state == "bundled"
     assert of("mnist", tmp_path).detail.endswith(f"run `convrepro data fetch mnist --data-dir {tmp_path}`.")
 
@@ -78,12 +79,33 @@ def test_fetching_hands_the_config_on(tmp_path: Path, monkeypatch: pytest.Monkey
     assert asked == [f"mnist {tmp_path}"]
 
 
-def test_a_set_of_which_only_the_shape_is_known_says_so(tmp_path: Path) -> None:
-    said = "imagenet cannot be read yet: networks are only counted on it (protocol=count)."
-    for state in (of("imagenet", tmp_path), catalogue.verify("imagenet", tmp_path)):
-        assert (state.state, state.detail) == ("shape only", said)
-    with pytest.raises(ValueError, match=re.escape(said)):
-        catalogue.fetch("imagenet", tmp_path)
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_set_of_photographs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listed, verified, and found wanting when an image is empty or cut, or a folder or list is away."""
+    dataset = LAYOUTS[name](tmp_path)
+    monkeypatch.setattr(decoding, "cpu_count", lambda: 1)
+    monkeypatch.setattr(config_files, "names", lambda group: [name])
+    monkeypatch.setattr(config_files, "load", lambda group, name: dataset)
+    assert of(name, tmp_path).state == "present"
+    verified = catalogue.verify(name, tmp_path)
+    counts = f"{dataset['num_train_images']} training and {dataset['num_test_images']} test images, "
+    assert (verified.state, verified.detail[: len(counts)]) == ("present", counts)
+    assert re.search("none has a known checksum; content_sha256 [0-9a-f]{64}$", verified.detail)
+
+    image = tmp_path / targets.resolve(dataset["_target_"])(dataset, tmp_path).train.names[0]
+    content = image.read_bytes()
+    image.write_bytes(b"")
+    assert catalogue.verify(name, tmp_path).detail == f"{image} is empty."
+    image.write_bytes(content[: len(content) // 2])
+    assert catalogue.verify(name, tmp_path).state == "corrupt"
+    assert catalogue.verify(name, tmp_path).detail.startswith(f"{image} cannot be used: ")
+    image.write_bytes(content)
+    for needed in [*files.folders_of(dataset), *(one for names in files.lists_of(dataset).values() for one in names)]:
+        (tmp_path / needed).rename(tmp_path / "away")
+        for state in (of(name, tmp_path), catalogue.verify(name, tmp_path)):
+            assert state.state == "missing"
+            assert state.detail.startswith(f"no {needed} ")
+        (tmp_path / "away").rename(tmp_path / needed)
 
 
 def test_a_set_in_folders_is_here_when_its_folders_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +114,7 @@ def test_a_set_in_folders_is_here_when_its_folders_are(tmp_path: Path, monkeypat
     monkeypatch.setattr(config_files, "load", lambda group, name: dataset)
     assert of("tree", tmp_path / "data").state == "present"
     assert of("tree", tmp_path).state == "missing"
-    assert "no folder set/train in" in of("tree", tmp_path).detail
+    assert "no set/train and 1 more in" in of("tree", tmp_path).detail
     verified = catalogue.verify("tree", tmp_path / "data")
     assert (verified.state, verified.detail) == ("present", "12 training and 4 test images, checksums hold")
     assert catalogue.verify("tree", tmp_path).state == "missing"

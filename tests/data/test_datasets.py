@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -190,7 +191,7 @@ def test_a_large_tree_needs_a_cache(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_classes": 1}, "labels of tree must lie below `num_classes` 1, got 1"),
+        ({"num_classes": 1}, r"^tree must have 1 classes, got 2\.$"),
         ({"num_train_images": 13}, "`num_train_images` of tree must be 12, got 13"),
     ],
 )
@@ -201,7 +202,7 @@ def test_tree_that_is_not_what_the_config_says(tmp_path: Path, changes: dict[str
 
 def test_verifying_a_tree_reads_every_file(tmp_path: Path) -> None:
     dataset = tree_of(tmp_path)
-    assert datasets.verify(dataset, tmp_path) == (12, 4)
+    assert datasets.verify(dataset, tmp_path) == (12, 4, dataset["options"]["content_sha256"])
     path = tmp_path / "set/train/dog/2.png"
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(ValueError, match=r"`options\.content_sha256` of tree"):
@@ -235,3 +236,85 @@ def test_real_data(name: str) -> None:
         exact_mean = np.average(levels, weights=counts)
         exact_std = np.sqrt(np.average((levels - exact_mean) ** 2, weights=counts))
         assert (mean, std) == (pytest.approx(exact_mean, abs=5e-5), pytest.approx(exact_std, abs=5e-5))
+
+
+def test_what_is_not_pinned_is_kept_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, cache_dir, calls, read = tree_of(tmp_path), tmp_path / "cache", [], datasets._read
+    pinned = dataset["options"]["content_sha256"]
+    assert load(dataset, tmp_path, download=False).content_sha256 == ""
+    dataset["options"]["content_sha256"] = ""
+    monkeypatch.setattr(datasets, "_read", lambda *a, **k: calls.append(a) or read(*a, **k))
+    for _ in range(2):
+        assert load(dataset, tmp_path, download=False, cache_dir=cache_dir).content_sha256 == pinned
+    assert len(calls) == 1
+    assert load(dataset, tmp_path, download=False).content_sha256 == pinned
+    path = tmp_path / "set/train/dog/2.png"
+    path.write_bytes((tmp_path / "set/train/dog/1.png").read_bytes() + b"\0")
+    changed = load(dataset, tmp_path, download=False, cache_dir=cache_dir)
+    assert changed.content_sha256 not in ("", pinned)
+    assert datasets.verify(dataset, tmp_path) == (12, 4, changed.content_sha256)
+    shutil.copytree(tmp_path / "set", tmp_path / "other/set")
+    calls.clear()
+    load(dataset, tmp_path / "other", download=False, cache_dir=cache_dir)
+    assert len(calls) == 1
+
+
+def test_validation_images_are_counted(tmp_path: Path, dataset_of: Make) -> None:
+    dataset = tiny(tmp_path, dataset_of) | {"num_validation_images": 1}
+    with pytest.raises(ValueError, match="`num_validation_images` of tiny must be None, got 1"):
+        load(dataset, tmp_path, download=False)
+    split_ids = {"train": [0], "validation": [1], "test": [1]}
+    dataset = dataset | {"options": {"first_label": 0, "split_ids": split_ids}, "num_validation_images": 2}
+    found = load(dataset, tmp_path, download=False, cache_dir=tmp_path / "cache")
+    assert [len(part) for part in found.parts] == [2, 2, 2]
+    del dataset["num_validation_images"]
+    with pytest.raises(ValueError, match="`num_validation_images` of tiny must be 2, got None"):
+        load(dataset, tmp_path, download=False)
+
+
+def test_stored_size_is_that_of_the_images(tmp_path: Path, dataset_of: Make) -> None:
+    dataset = tiny(tmp_path, dataset_of) | {"image_size": [3, 2], "stored_size": [4, 4]}
+    found = load(dataset, tmp_path, download=False, cache_dir=tmp_path / "cache")
+    assert found.train.image_shape == (1, 4, 4)
+    with pytest.raises(ValueError, match=r"images of digits must be 1x9x9 \(`in_channels`, `stored_size`\), got 1x8x8"):
+        load(digits(stored_size=[9, 9]), NOWHERE, download=False)
+
+
+def test_masks_are_asked_for_in_the_config(tmp_path: Path) -> None:
+    dataset = digits(
+        _target_=f"{__name__}.read_segmented", image_size=[4, 4], num_train_images=2, num_test_images=1, num_classes=2
+    )
+    with pytest.raises(ValueError, match=r"`options\.masks` of digits must be True"):
+        load(dataset, tmp_path, download=False, plugins=["tests"])
+    dataset = dataset | {"options": {"masks": True}}
+    found = load(dataset, tmp_path, download=False, plugins=["tests"])
+    assert found.test.labels_B.tolist() == [9]  # of what is shown; `num_classes` counts those of pixels
+
+
+def read_segmented(dataset: dict[str, Any], data_dir: Path) -> ImageSet:
+    zeros, labels = torch.zeros(3, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 5, 9])
+    everything = ImageSplit(zeros, labels, masks=ImageSplit(zeros, labels))
+    return ImageSet(everything.subset([0, 1]), everything.subset([2]))
+
+
+# SHA-256 of pixels, then masks, of the training, then the test part.
+CUT_SEGMENTED_OR_MADE = {
+    "lfw_pack": "df8c897633c2ffed",
+    "oxford_pets_pack": "5c331a5534c2b337",
+    "mnist_cluttered_generated": "1b85a69f1ad244ea",
+}
+
+
+@pytest.mark.parametrize("name", CUT_SEGMENTED_OR_MADE)
+def test_real_data_that_is_cut_segmented_or_made(name: str) -> None:
+    dataset = config_files.load("dataset", name)
+    try:
+        found = load(dataset, Path(os.environ.get("CONVREPRO_DATA", NOWHERE)), download=False)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
+    digest = hashlib.sha256()
+    for part in found.parts:
+        for images in (part, part.masks):
+            if images is not None:
+                digest.update(images.images_BCHW.numpy().tobytes())
+    assert digest.hexdigest().startswith(CUT_SEGMENTED_OR_MADE[name])

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import os
+import pickle
 import re
 import shutil
 from pathlib import Path
@@ -15,10 +16,11 @@ import numpy as np
 import PIL
 import pytest
 import torch
+from PIL import Image
 from tests.data.trees import tree_of
 
 from convrepro import config_files
-from convrepro.data import ImageSet, ImageSplit, decoded, digits, image_tree, load, pack
+from convrepro.data import ImageSet, ImageSplit, decoded, decoding, digits, image_tree, load, pack
 
 CONFIG = {
     "name": "tiny", "about": "", "downloads": [], "num_train_images": 3, "num_test_images": 2, "in_channels": 3,
@@ -187,11 +189,11 @@ def test_other_files_than_those_of_the_config_leave_nothing(tmp_path: Path) -> N
         decoded.write(tmp_path / "cache" / "a.bin", dataset, source, num_workers=1)
     assert list((tmp_path / "cache").iterdir()) == []
     with pytest.raises(ValueError, match=f"of tree must be that of its files, {found}, got 0000"):
-        decoded.verify_files(dataset, source, num_workers=1)
+        decoding.verify_files(dataset, source, num_workers=1)
 
 
 def test_several_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoded, "_FILES_PER_TASK", 3)
+    monkeypatch.setattr(decoding, "_FILES_PER_TASK", 3)
     dataset = tree_of(tmp_path)
     source = image_tree.read(dataset, tmp_path)
     for num_workers in (1, 2):
@@ -214,8 +216,8 @@ def test_no_space_is_said_before_anything_is_written(tmp_path: Path, monkeypatch
 def test_what_takes_long_says_how_long(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Four tasks of 50 seconds: the line after the first says that three are left."""
     clock = iter([0.0, 50.0, 100.0, 150.0, 200.0])
-    monkeypatch.setattr(decoded.time, "monotonic", lambda: next(clock))
-    assert list(decoded._announced("abcd", 4, "decoding")) == list("abcd")
+    monkeypatch.setattr(decoding.time, "monotonic", lambda: next(clock))
+    assert list(decoding.announced("abcd", 4, "decoding")) == list("abcd")
     assert capsys.readouterr().err.splitlines()[0] == "decoding: 25%, at most 3 min left"
 
 
@@ -277,10 +279,10 @@ def test_the_four_large_sets_do_not_live_in_memory(num_images: int, is_large: bo
     assert (decoded.num_bytes(dataset) > decoded.MAX_RESIDENT_BYTES) is is_large
 
 
-def test_every_data_set_that_can_be_read_lives_in_memory() -> None:
+def test_all_other_data_sets_live_in_memory() -> None:
     configs = [config_files.load("dataset", name) for name in config_files.names("dataset")]
-    readable = [config for config in configs if "shape_only" not in config["_target_"]]
-    assert max(map(decoded.num_bytes, readable)) <= decoded.MAX_RESIDENT_BYTES
+    large = {config["name"] for config in configs if decoded.num_bytes(config) > decoded.MAX_RESIDENT_BYTES}
+    assert large == {"imagenet", "food101", "sun397", "caltech256"}
 
 
 def test_digits_are_the_same_from_their_file(tmp_path: Path) -> None:
@@ -290,3 +292,113 @@ def test_digits_are_the_same_from_their_file(tmp_path: Path) -> None:
         cached = load(dataset, tmp_path, download=False, cache_dir=tmp_path)
         assert torch.equal(cached.train.images_BCHW, plain.train.images_BCHW)
         assert torch.equal(cached.test.labels_B, plain.test.labels_B)
+
+
+SEGMENTED = CONFIG | {
+    "num_train_images": 2, "num_validation_images": 2, "num_test_images": 1, "num_classes": 3, "files": {},
+    "options": {"masks": True, "first_mask_label": 0},
+}  # fmt: skip
+
+
+def segmented() -> ImageSet:
+    masks = torch.arange(5 * 20, dtype=torch.uint8).view(5, 1, 4, 5) % 3
+    whole = tiny().joined()
+    everything = ImageSplit(whole.images_BCHW, whole.labels_B, masks=ImageSplit(masks, whole.labels_B))
+    return ImageSet(everything.subset([0, 4]), everything.subset([3]), validation=everything.subset([2, 1]))
+
+
+@pytest.mark.parametrize(("stays", "is_mapped"), [(False, True), (True, True), (False, False)])
+def test_masks_and_validation_part_are_read(tmp_path: Path, stays: bool, is_mapped: bool) -> None:
+    decoded.write(tmp_path / "a.bin", SEGMENTED, segmented(), num_workers=1)
+    found = decoded.open_set(tmp_path / "a.bin", SEGMENTED, stays=stays, is_mapped=is_mapped)
+    for part, expected in zip(found.parts, segmented().parts, strict=True):
+        assert torch.equal(part.images_BCHW, expected.images_BCHW)
+        assert torch.equal(part.labels_B, expected.labels_B)
+        assert part.masks is not None
+        assert expected.masks is not None
+        assert torch.equal(part.masks.images_BCHW, expected.masks.images_BCHW)
+        assert part.stored_MHWC is found.train.stored_MHWC
+        copy = pickle.loads(pickle.dumps(part))
+        assert torch.equal(copy.masks.images_BCHW, expected.masks.images_BCHW)
+    assert found.joined().stored_MHWC is found.train.stored_MHWC
+
+
+def test_the_file_is_labels_images_and_masks_of_training_validation_and_test_part(tmp_path: Path) -> None:
+    decoded.write(tmp_path / "a.bin", SEGMENTED, segmented(), num_workers=1)
+    parts = segmented().parts
+    images = np.concatenate([part.images_BCHW.permute(0, 2, 3, 1).numpy() for part in parts])
+    masks = np.concatenate([part.masks.images_BCHW.numpy() for part in parts if part.masks])
+    labels = np.concatenate([part.labels_B.numpy() for part in parts]).astype("<i8")
+    assert (tmp_path / "a.bin").read_bytes() == labels.tobytes() + images.tobytes() + masks.tobytes()
+    assert decoded.num_bytes(SEGMENTED) == 5 * 20 * 4
+
+
+def mask_tree(data_dir: Path) -> tuple[dict[str, Any], image_tree.FileSet]:
+    """The tree with a mask for each image, and the first four images of a class for validation."""
+    dataset = tree_of(data_dir)
+    found, stream = image_tree.read(dataset, data_dir), np.random.RandomState(1)
+    for name in found.train.names + found.test.names:
+        with Image.open(data_dir / name) as image:
+            mask = stream.randint(1, 3, (image.height, image.width)).astype(np.uint8)
+        path = data_dir / name.replace("set/", "masks/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(path)
+    train, test = (
+        image_tree.Files(
+            names=part.names, labels_B=part.labels_B, masks=[name.replace("set/", "masks/") for name in part.names]
+        )
+        for part in (found.train, found.test)
+    )
+    dataset |= {"num_train_images": 8, "num_validation_images": 4}
+    dataset["options"] |= {"masks": True, "first_mask_label": 1, "content_sha256": "", "stretch": True}
+    chosen = {"train": train.subset(np.arange(8)), "validation": train.subset(np.arange(8, 12)), "test": test}
+    return dataset, image_tree.FileSet(data_dir=data_dir, **chosen)
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_image_files_with_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_workers: int) -> None:
+    monkeypatch.setattr(decoding, "_FILES_PER_TASK", 3)
+    dataset, source = mask_tree(tmp_path)
+    decoded.write(tmp_path / "a.bin", dataset, source, num_workers=num_workers)
+    found = decoded.open_set(tmp_path / "a.bin", dataset, stays=False)
+    assert source.validation is not None
+    for part, files in zip(found.parts, (source.train, source.validation, source.test), strict=True):
+        assert part.labels_B.tolist() == files.labels_B.tolist()
+        assert part.masks is not None
+        for image, mask, name, mask_name in zip(
+            part.gather(part.rows_B).numpy(),
+            part.masks.images_BCHW[:, 0].numpy(),
+            files.names,
+            files.masks,
+            strict=True,
+        ):
+            with Image.open(tmp_path / name) as opened:
+                np.testing.assert_array_equal(image, opened.resize((6, 6), Image.Resampling.BILINEAR))
+            with Image.open(tmp_path / mask_name) as opened:
+                np.testing.assert_array_equal(mask + 1, opened.resize((6, 6), Image.Resampling.NEAREST))
+    all_files = [source.train, source.validation, source.test]
+    names = [name for part in all_files for name in [*part.names, *(part.masks or [])]]
+    digests = [image_tree.sha256_of_file(name, tmp_path) for name in names]
+    assert found.content_sha256 == image_tree.content_sha256(names, digests)
+    assert decoding.verify_files(dataset, source, num_workers=1) == found.content_sha256
+
+
+def test_a_mask_file_of_other_classes_is_named(tmp_path: Path) -> None:
+    dataset, source = mask_tree(tmp_path)
+    assert source.test.masks is not None
+    Image.fromarray(np.full((6, 6), 3, np.uint8)).save(tmp_path / source.test.masks[1])
+    with pytest.raises(ValueError, match=rf"{source.test.masks[1]} must have pixels of 1 \.\. 2, got 3 \.\. 3"):
+        decoded.write(tmp_path / "a.bin", dataset, source, num_workers=1)
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_only_checksums_pin_a_data_set() -> None:
+    assert decoded.is_pinned({"files": {"a": {}}})
+    assert decoded.is_pinned({"files": {}, "options": {"content_sha256": "00"}})
+    assert not decoded.is_pinned({"files": {}, "options": {"content_sha256": ""}})
+    assert not decoded.is_pinned({"files": {}})
+
+
+def test_the_listing_of_what_is_not_pinned_is_part_of_the_name() -> None:
+    names = {decoded.path_of(Path("cache"), CONFIG, pack.read, listing).name for listing in ("", "a", "b")}
+    assert len(names) == 3

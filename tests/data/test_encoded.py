@@ -55,3 +55,34 @@ def test_what_cannot_be_used(content: bytes, keys: dict[str, Any], message: str)
     with pytest.raises(ValueError, match=message) as caught:
         encoded.decode(content, (4, 4, 1), resize=False, **keys)
     assert "\n" not in str(caught.value)
+
+
+def test_stretching_reaches_exactly_the_size() -> None:
+    """Whatever the aspect ratio, bilinear as Pillow has it."""
+    image = np.random.RandomState(0).randint(0, 256, (9, 16)).astype(np.uint8)
+    expected = np.asarray(Image.fromarray(image).resize((5, 7), Image.Resampling.BILINEAR))
+    pixels = encoded.decode(image_file(image), (7, 5, 1), resize=True, stretch=True)
+    np.testing.assert_array_equal(pixels[:, :, 0], expected)
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_scaled_masks_hold_no_other_classes(stretch: bool) -> None:
+    mask = np.random.RandomState(0).choice([1, 3], (9, 16)).astype(np.uint8)
+    pixels = encoded.decode(image_file(mask), (7, 5, 1), resize=True, stretch=stretch, is_mask=True)
+    assert set(np.unique(pixels)) == {1, 3}
+
+
+def test_a_part_is_cut_before_scaling() -> None:
+    image = np.arange(72, dtype=np.uint8).reshape(8, 9)
+    pixels = encoded.decode(image_file(image), (3, 4, 1), resize=False, crop=[2, 5, 3, 4])
+    np.testing.assert_array_equal(pixels[:, :, 0], image[2:5, 5:9])
+    white = np.zeros((8, 9), np.uint8)
+    white[2:6, 5:9] = 255
+    pixels = encoded.decode(image_file(white), (2, 2, 1), resize=True, stretch=True, crop=[2, 5, 4, 4])
+    assert pixels.tolist() == [[[255], [255]], [[255], [255]]]
+
+
+@pytest.mark.parametrize("crop", [[6, 0, 3, 4], [0, 6, 3, 4], [-1, 0, 3, 4], [0, 0, 0, 4]])
+def test_a_part_that_lies_outside(crop: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"its part of \d+x\d+ pixels at .* lies outside 9x8"):
+        encoded.decode(image_file(np.zeros((8, 9), np.uint8)), (3, 4, 1), resize=False, crop=crop)

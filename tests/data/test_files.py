@@ -140,3 +140,33 @@ def test_the_remedy_fetches_into_the_folder_that_was_looked_in(tmp_path: Path) -
     dataset = {"name": "tiny", "downloads": [{"url": "https://example.org/a"}]}
     folder = tmp_path / "with blank"
     assert files.remedy(dataset, folder) == f"run `convrepro data fetch tiny --data-dir '{folder}'`"
+
+
+SET = {"name": "leaves", "files": {}, "downloads": [], "options": {}}
+LISTS = {"train": ["a{partition:02d}.txt", "b.txt"], "test": "c{partition}.txt"}
+
+
+def test_lists_of_a_partition() -> None:
+    dataset = SET | {"options": {"lists": LISTS, "partition": 3}}
+    assert files.lists_of(dataset) == {"train": ["a03.txt", "b.txt"], "test": ["c3.txt"]}
+    assert files.lists_of(SET) == files.lists_of({"name": "tiny"}) == {}
+
+
+@pytest.mark.parametrize("options", [{}, {"partition": "one"}])
+def test_lists_without_the_number_of_a_partition(options: dict[str, Any]) -> None:
+    with pytest.raises(
+        ValueError, match=r"^`options\.lists` of leaves must name files, \{partition\} in them being the"
+    ):
+        files.lists_of(SET | {"options": {"lists": LISTS, **options}})
+
+
+def test_folders_and_lists_are_sought_too(tmp_path: Path) -> None:
+    dataset = SET | {"options": {"folders": {"images": "set/images"}, "lists": {"train": "set/a.txt"}}}
+    remedy = "put it there yourself, since it cannot be downloaded"
+    with pytest.raises(FileNotFoundError, match=f"^no set/images and 1 more in {tmp_path}; {remedy}\\.$"):
+        files.find(dataset, tmp_path)
+    (tmp_path / "set/images").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=f"^no set/a.txt in {tmp_path}; {remedy}\\.$"):
+        files.find(dataset, tmp_path)
+    (tmp_path / "set/a.txt").write_text("x\n")
+    assert files.find(dataset, tmp_path) == {}

@@ -37,7 +37,7 @@ def test_pixels_are_those_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="must have a folder 'train' with a folder per class"):
+    with pytest.raises(FileNotFoundError, match="must have a folder 'train'; put it there yourself"):
         folder.read(tmp_path)
 
 

@@ -4,14 +4,18 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.data import layouts
 from tests.data.trees import tree_of
+from torchvision import datasets
 
-from convrepro.data import image_tree, splits
+from convrepro import config_files
+from convrepro.data import decoding, files, image_tree, load, splits
 
 
 def test_labels_are_the_alphabetical_order_of_the_folders(tmp_path: Path) -> None:
@@ -40,7 +44,7 @@ def test_classes_may_lie_deeper(tmp_path: Path) -> None:
     """As those of SUN-397: ``a/abbey`` beside ``a/apartment_building/outdoor``."""
     for folder in ("a/abbey", "a/apartment_building/outdoor"):
         (tmp_path / "set" / folder).mkdir(parents=True)
-        (tmp_path / "set" / folder / "0.jpg").write_bytes(b"")
+        (tmp_path / "set" / folder / "0.jpg").write_bytes(b"JFIF")
     found, classes = image_tree.list_classes(tmp_path, "set/")
     assert classes == ["a/abbey", "a/apartment_building/outdoor"]
     assert found.names == ["set/a/abbey/0.jpg", "set/a/apartment_building/outdoor/0.jpg"]
@@ -62,6 +66,7 @@ def test_content_is_what_sha256sum_says(tmp_path: Path) -> None:
         ("set/train/0.png", "train must hold either images or folders, got both"),
         ("set/train/cat/a\nb.png", r"a\\nb.png' must be a file or folder with a printable name"),
         (b"set/train/cat/\xff.png", r"udcff.png' must be a file or folder with a printable name"),
+        ("set/train/cat/Thumbs.db/0", "got both: '[0-5].png' beside 'Thumbs.db'"),
         ("set/test/emu/0.png", "set/train and set/test in .* must have the same classes, got 'emu' in one"),
     ],
 )
@@ -69,7 +74,7 @@ def test_nothing_is_skipped(tmp_path: Path, name: str | bytes, message: str) -> 
     dataset = tree_of(tmp_path)
     path = tmp_path / os.fsdecode(name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    path.write_bytes(b"PNG")
     with pytest.raises(ValueError, match=message) as caught:
         image_tree.read(dataset, tmp_path)
     assert "\n" not in str(caught.value)
@@ -94,6 +99,144 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set/train/emu").mkdir()
     with pytest.raises(ValueError, match="emu must hold either images or folders, got nothing"):
         image_tree.read(dataset, tmp_path)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    dataset = tree_of(tmp_path)
+    (tmp_path / "set/train/dog/2.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"set/train/dog/2\.png is empty\.$"):
+        image_tree.read(dataset, tmp_path)
+
+
+def test_what_is_left_out_is_passed_over_and_nothing_else(tmp_path: Path) -> None:
+    dataset = tree_of(tmp_path)
+    expected = image_tree.read(dataset, tmp_path)
+    (tmp_path / "set/train/cat/Thumbs.db").write_bytes(b"")
+    (tmp_path / "set/test/clutter/empty").mkdir(parents=True)
+    dataset["options"]["left_out"] = ["*/Thumbs.db", "clutter"]
+    found = image_tree.read(dataset, tmp_path)
+    assert (found.train.names, found.test.names) == (expected.train.names, expected.test.names)
+    (tmp_path / "set/train/cat/thumbs.db").write_bytes(b"x")
+    assert "set/train/cat/thumbs.db" in image_tree.read(dataset, tmp_path).train.names
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"file_names": {"train": r"[a-z]+/[0-4]\.png"}},
+            r"set/train/cat/5\.png is wrongly named: files in set/train must",
+        ),
+        ({"images_per_class": {"test": 3}}, "class 'cat' of tree must have 3 images in its part 'test', got 2"),
+    ],
+)
+def test_names_and_numbers_are_those_of_the_config(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    dataset = tree_of(tmp_path)
+    dataset["options"] |= options
+    with pytest.raises(ValueError, match=message):
+        image_tree.read(dataset, tmp_path)
+
+
+def test_the_number_of_classes_is_that_of_the_config(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^tree must have 3 classes, got 2\.$"):
+        image_tree.read(tree_of(tmp_path) | {"num_classes": 3}, tmp_path)
+
+
+def test_caltech256_is_what_torchvision_reads_without_the_clutter(tmp_path: Path) -> None:
+    """They count 1, 2, ... in each folder; of the folders we leave out the last."""
+    found = image_tree.read(layouts.caltech256(tmp_path), tmp_path)
+    theirs = datasets.Caltech256(str(tmp_path))
+    names = [
+        f"caltech256/256_ObjectCategories/{theirs.categories[label]}/{theirs.categories[label][:3]}_{number:04d}.jpg"
+        for label, number in zip(theirs.y, theirs.index, strict=True)
+    ]
+    expected = {name: label for name, label in zip(names, theirs.y, strict=True) if "clutter" not in name}
+    both = found.train.names + found.test.names
+    assert len(both) == 10
+    labels = [*found.train.labels_B.tolist(), *found.test.labels_B.tolist()]
+    assert dict(zip(both, labels, strict=True)) == expected
+    assert np.bincount(found.train.labels_B).tolist() == [2, 2, 2]
+    assert np.bincount(found.test.labels_B).tolist() == [1, 2, 1]
+
+
+@pytest.mark.parametrize(("part", "folder"), [("train", "train"), ("test", "val")])
+def test_imagenet_is_what_torchvision_reads(tmp_path: Path, part: str, folder: str) -> None:
+    found = getattr(image_tree.read(layouts.imagenet(tmp_path), tmp_path), part)
+    theirs = datasets.ImageFolder(str(tmp_path / "imagenet" / folder)).samples
+    assert [(str(tmp_path / name), label) for name, label in zip(found.names, found.labels_B, strict=True)] == theirs
+
+
+def test_fmd_is_halved_class_by_class(tmp_path: Path) -> None:
+    found = image_tree.read(layouts.fmd(tmp_path), tmp_path)
+    assert found.train.labels_B.tolist() == found.test.labels_B.tolist() == [0, 0, 1, 1]
+    both = found.train.names + found.test.names
+    assert sorted(both) == sorted(
+        path.relative_to(tmp_path).as_posix() for path in (tmp_path / "FMD/image").rglob("*.jpg")
+    )
+
+
+def test_the_halves_of_fmd_are_those_of_the_config() -> None:
+    """Sharan et al. 2014: 100 photographs of each of 10 materials."""
+    dataset = config_files.load("dataset", "fmd")
+    train, test = splits.fixed_test_part(np.repeat(np.arange(10), 100), dataset)
+    assert (len(train), len(test)) == (dataset["num_train_images"], dataset["num_test_images"])
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "other", "message"),
+    [
+        (layouts.caltech256, "001.ak47/001_0002.jpg", "001.ak47/002_0002.jpg", r"002_0002\.jpg is wrongly named"),
+        (layouts.caltech256, "198.spider", "056.dog/x", r"must hold either images or folders, got both: .* beside 'x'"),
+        (layouts.fmd, "fabric/fabric_moderate_002_new.jpg", "f.jpg", r"must hold either .*'f\.jpg' beside"),
+        (layouts.fmd, "fabric/fabric_moderate_002_new.jpg", "../f.jpg", "class 'fabric' of fmd must have 4 images"),
+        (layouts.imagenet, "n15075141", "../n15075141", "must have the same classes, got 'n15075141' in one"),
+        (layouts.imagenet, "n15075141", "n15075142", "must have the same classes, got 'n15075141' in one"),
+        (layouts.imagenet, "n15075141/n15075141_37.JPEG", "n15075141/n15075141_37.jpg", r"_37\.jpg is wrongly named"),
+    ],
+)
+def test_a_defect_of_a_layout_is_named(
+    tmp_path: Path, layout: Callable[[Path], dict[str, Any]], name: str, other: str, message: str
+) -> None:
+    dataset = layout(tmp_path)
+    folder = tmp_path / files.folders_of(dataset)[0]
+    (folder / other).parent.mkdir(exist_ok=True)
+    (folder / name).rename(folder / other)
+    with pytest.raises(ValueError, match=message) as caught:
+        image_tree.read(dataset, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_photograph_is_named_when_it_is_decoded(tmp_path: Path) -> None:
+    dataset = layouts.imagenet(tmp_path)
+    path = tmp_path / "imagenet/val/n01440764/ILSVRC2012_val_00000005.JPEG"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"ILSVRC2012_val_00000005\.JPEG cannot be used: .*truncated") as caught:
+        load(dataset, tmp_path, download=False)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", layouts.LAYOUTS)
+def test_every_layout_is_decoded_to_its_stored_size(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "cpu_count", lambda: 1)
+    dataset = layouts.LAYOUTS[name](tmp_path)
+    images = load(dataset, tmp_path, download=False)
+    height, width = dataset.get("stored_size") or dataset["image_size"]
+    assert images.train.image_shape == (3, height, width)
+    assert (images.train.masks is not None) == (name == "oxford_pets")
+    assert (images.validation is not None) == (name == "flowers102")
+
+
+@pytest.mark.parametrize("name", layouts.LAYOUTS)
+def test_the_numbers_of_a_config_add_up(name: str) -> None:
+    """What the configs say of the official sets adds up: images per class, classes and parts."""
+    dataset = config_files.load("dataset", name)
+    for part, number in dataset["options"].get("images_per_class", {}).items():
+        whole = "num_train_images" if part == "all" else f"num_{part}_images"
+        other = dataset["num_test_images"] if part == "all" else 0
+        assert dataset[whole] + other == number * dataset["num_classes"]
+    if number := dataset["options"].get("train_images_per_class"):
+        assert dataset["num_train_images"] == number * dataset["num_classes"]
+    assert dataset["options"].get("resize", dataset["image_size"]) == dataset.get("stored_size", dataset["image_size"])
 
 
 def test_missing_options(tmp_path: Path) -> None:

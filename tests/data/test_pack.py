@@ -215,3 +215,66 @@ def test_hostile_image(tmp_path: Path, dataset_of: Make, image: bytes, message: 
 def test_images_that_would_fill_the_memory(tmp_path: Path, dataset_of: Make) -> None:
     with pytest.raises(ValueError, match="must decode to at most 4,294,967,296 bytes"):
         read(tmp_path, dataset_of, npz(WHOLE), image_size=[60_000, 60_000])
+
+
+def with_masks(masks: list[np.ndarray], **changes: np.ndarray) -> bytes:
+    content = [encoded(mask) for mask in masks]
+    extra = {
+        "mask_blob": np.frombuffer(b"".join(content), np.uint8),
+        "mask_offsets": np.cumsum([0, *map(len, content)]),
+    }
+    return npz(arrays_of(IMAGES, **(extra | changes)))
+
+
+SEGMENTED = {"options": {**OPTIONS, "masks": True, "first_mask_label": 1}, "num_classes": 3}
+
+
+def test_masks_lie_beside_the_images(tmp_path: Path, dataset_of: Make) -> None:
+    masks = [mask % 3 + 1 for mask in grey()]
+    image_set = read(tmp_path, dataset_of, with_masks(masks), **SEGMENTED)
+    np.testing.assert_array_equal(image_set.train.masks.images_BCHW.numpy()[:, 0], np.array(masks[:4]) - 1)
+    np.testing.assert_array_equal(image_set.test.masks.images_BCHW.numpy()[:, 0], np.array(masks[4:]) - 1)
+    assert image_set.test.labels_B.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("masks", "changes", "message"),
+    [
+        ([np.full((4, 4), 4, np.uint8)] * 6, {}, r"mask 0 of tiny.npz must have pixels of 1 \.\. 3, got 4 \.\. 4"),
+        ([np.full((4, 5), 1, np.uint8)] * 6, {}, "mask 0 of tiny.npz cannot be used: it must be 4x4 pixels, got 5x4"),
+        ([np.full((4, 4), 1, np.uint8)] * 5, {}, "mask_offsets of tiny.npz must rise from 0 .* mask_blob in 6 steps"),
+        ([np.ones((4, 4, 3), np.uint8)] * 6, {}, "its mode must be L, got RGB"),
+        ([np.ones((4, 4), np.uint8)] * 6, {"mask_blob": np.zeros(0)}, "mask_blob.npy must be a list of integers"),
+    ],
+)
+def test_hostile_masks(
+    tmp_path: Path, dataset_of: Make, masks: list[np.ndarray], changes: dict[str, np.ndarray], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, dataset_of, with_masks(masks, **changes), **SEGMENTED)
+
+
+def test_masks_that_are_missing(tmp_path: Path, dataset_of: Make) -> None:
+    with pytest.raises(ValueError, match=r"tiny.npz is not an image pack: .*mask_blob\.npy"):
+        read(tmp_path, dataset_of, npz(WHOLE), **SEGMENTED)
+
+
+def test_official_validation_part(tmp_path: Path, dataset_of: Make) -> None:
+    content = npz(arrays_of(IMAGES, split=np.array([0, 1, 2, 0, 1, 2], np.uint8)))
+    split_ids = {"train": [0], "validation": [1], "test": [2]}
+    image_set = read(tmp_path, dataset_of, content, options={"first_label": 0, "split_ids": split_ids})
+    assert [part.labels_B.tolist() for part in image_set.parts] == [[0, 0], [1, 1], [2, 2]]
+    assert image_set.validation.stored_MHWC is image_set.train.stored_MHWC
+
+
+def test_a_part_of_each_image_is_stretched(tmp_path: Path, dataset_of: Make) -> None:
+    """Rows 1 to 3 and columns 2 to 4 of 4 x 4, twice as large."""
+    options = {**OPTIONS, "crop": [1, 2, 2, 2], "resize": [4, 4], "stretch": True}
+    image_set = read(tmp_path, dataset_of, npz(arrays_of(IMAGES)), options=options)
+    expected = Image.fromarray(grey()[0][1:3, 2:4]).resize((4, 4), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(image_set.train.images_BCHW[0, 0].numpy(), np.asarray(expected))
+
+
+def test_images_are_stored_larger_than_networks_get_them(tmp_path: Path, dataset_of: Make) -> None:
+    image_set = read(tmp_path, dataset_of, npz(arrays_of(IMAGES)), image_size=[2, 2], stored_size=[4, 4])
+    assert image_set.train.image_shape == (1, 4, 4)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 
 from convrepro.data import splits
 
@@ -99,3 +100,42 @@ def test_fixed_test_part_is_checked_against_its_hash() -> None:
     options = {"test_images": 4, "test_indices_sha256": "0" * 64}
     with pytest.raises(ValueError, match=r"`options\.test_indices_sha256` of tiny must be that of its split"):
         splits.fixed_test_part(np.repeat([0, 1], 5), {"name": "tiny", "options": options})
+
+
+def test_as_many_are_drawn_of_each_class() -> None:
+    """Of 3, 5 and 4 images two each; the others are left."""
+    labels = np.array([2, 0, 1, 1, 0, 2, 1, 2, 1, 0, 1, 2])
+    drawn, rest = splits.drawn_per_class(labels, 2)
+    assert np.bincount(labels[drawn]).tolist() == [2, 2, 2]
+    assert np.bincount(labels[rest]).tolist() == [1, 3, 2]
+    assert sorted([*drawn, *rest]) == list(range(12))
+    assert drawn.tolist() == sorted(drawn)
+    assert rest.tolist() == sorted(rest)
+
+
+def test_what_is_drawn_of_each_class_never_changes() -> None:
+    """The draw of Caltech-256 is in no config, for its class sizes are in no list; these are 80 to 82 images."""
+    drawn, _ = splits.drawn_per_class(np.repeat([0, 1, 2], [80, 81, 82]), 60)
+    assert splits.sha256_of(drawn)[:16] == "67f8dce5139bae16"
+
+
+@pytest.mark.parametrize("num_images", [0, 3])
+def test_more_than_a_class_has_cannot_be_drawn(num_images: int) -> None:
+    with pytest.raises(ValueError, match=rf"^`num_images` of a class must lie in 1 \.\. 2, got {num_images}\.$"):
+        splits.drawn_per_class(np.array([0, 0, 0, 1, 1, 1, 1]), num_images)
+
+
+@pytest.mark.parametrize("seed", [0, 31, 48])
+def test_random_test_part_is_that_of_scikit_learn(seed: int) -> None:
+    """The split of the 3,023 faces into 2,267 and 756."""
+    rest, test = splits.random_test_part(3023, 756, seed)
+    expected_rest, expected_test = train_test_split(np.arange(3023), test_size=756, random_state=seed)
+    assert rest.tolist() == sorted(expected_rest)
+    assert test.tolist() == sorted(expected_test)
+    assert (len(rest), len(test)) == (2267, 756)
+
+
+@pytest.mark.parametrize("num_test", [0, 10])
+def test_random_test_part_that_leaves_nothing(num_test: int) -> None:
+    with pytest.raises(ValueError, match=rf"`num_test` must lie in 1 \.\. 9, got {num_test}"):
+        splits.random_test_part(10, num_test, 0)

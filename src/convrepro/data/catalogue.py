@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from convrepro import config_files
-from convrepro.data import files, shape_only
+from convrepro.data import files
 
-State = Literal["present", "missing", "corrupt", "bundled", "shape only"]
+State = Literal["present", "missing", "corrupt", "bundled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,7 @@ class DatasetState:
         name: config name.
         about: what it is.
         official: whether it is the official distribution.
-        state: ``bundled`` sets come with a package that is installed anyway; of ``shape only`` ones no image can be
-            read yet.
+        state: ``bundled`` sets come with a package that is installed anyway.
         detail: one line: where, how much, or what is wrong.
     """
 
@@ -45,15 +44,15 @@ def verify(name: str, data_dir: Path) -> DatasetState:
     from convrepro.data import datasets
 
     dataset = config_files.load("dataset", name)
-    if shape_only.is_shape_only(dataset):
-        return _state(dataset, "shape only", shape_only.problem(dataset))
     try:
-        num_train_images, num_test_images = datasets.verify(dataset, data_dir)
+        found = datasets.verify(dataset, data_dir)
     except FileNotFoundError as error:
         return _state(dataset, "missing", str(error))
     except (ValueError, OSError) as error:
         return _state(dataset, "corrupt", str(error))
-    counts = f"{num_train_images:,} training and {num_test_images:,} test images, checksums hold"
+    is_pinned = dataset.get("options", {}).get("content_sha256") != ""
+    held = "checksums hold" if is_pinned else f"none has a known checksum; content_sha256 {found.content_sha256}"
+    counts = f"{found.num_train_images:,} training and {found.num_test_images:,} test images, {held}"
     return _state(dataset, "present" if _lies_in_data_dir(dataset) else "bundled", counts)
 
 
@@ -68,21 +67,14 @@ def fetch(name: str, data_dir: Path) -> DatasetState:
     from convrepro.data import downloads
 
     dataset = config_files.load("dataset", name)
-    if shape_only.is_shape_only(dataset):
-        raise ValueError(shape_only.problem(dataset))
     if dataset["files"]:
         downloads.fetch(dataset, data_dir)
     return verify(name, data_dir)
 
 
 def _look(dataset: dict[str, Any], data_dir: Path) -> DatasetState:
-    if shape_only.is_shape_only(dataset):
-        return _state(dataset, "shape only", shape_only.problem(dataset))
     if not _lies_in_data_dir(dataset):
         return _state(dataset, "bundled", "comes with a package that is installed")
-    for folder in _folders(dataset):
-        if not (data_dir / folder).is_dir():
-            return _state(dataset, "missing", f"no folder {folder} in {data_dir}; put it there yourself.")
     try:
         paths = files.find(dataset, data_dir)
     except FileNotFoundError as error:
@@ -94,13 +86,8 @@ def _look(dataset: dict[str, Any], data_dir: Path) -> DatasetState:
     return _state(dataset, "present", f"in {data_dir}")
 
 
-def _folders(dataset: dict[str, Any]) -> list[str]:
-    """Folders of image files, of a data set that has such (see ``image_tree``)."""
-    return list(dataset.get("options", {}).get("folders", {}).values())
-
-
 def _lies_in_data_dir(dataset: dict[str, Any]) -> bool:
-    return bool(dataset["files"] or _folders(dataset))
+    return bool(dataset["files"] or files.folders_of(dataset))
 
 
 def _state(dataset: dict[str, Any], state: State, detail: str) -> DatasetState:

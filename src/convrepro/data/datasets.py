@@ -5,12 +5,13 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from convrepro import targets
-from convrepro.data import decoded, downloads, files
+from convrepro.data import decoded, decoding, downloads, files
 from convrepro.data.image_set import ImageSet, ImageSplit
 from convrepro.data.image_tree import FileSet
+from convrepro.data.listing import listing_of
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +33,9 @@ def load(
         data_dir: folder of the data files.
         download: whether missing files may be fetched.
         plugins: names of packages outside this one from which the reader may come.
-        cache_dir: where decoded images are kept, if the config has their sources' checksums. A file there whose bytes
-            are not those that were written is made anew; where nothing can be written, nothing is kept.
+        cache_dir: where decoded images are kept, if the config has their sources' checksums, or folders that can be
+            listed: then as long as no file there has another name, size or time of change. A kept file whose bytes are
+            not those that were written is made anew; where nothing can be written, nothing is kept.
         num_workers: processes that decode image files; 0 for one per core.
         max_resident_bytes: of decoded images that may live in memory; those of a larger set stay in their file.
 
@@ -44,7 +46,7 @@ def load(
     """
     reader = targets.resolve(dataset["_target_"], plugins)
     is_large = decoded.num_bytes(dataset) > max_resident_bytes
-    path = decoded.path_of(cache_dir, dataset, reader) if cache_dir and decoded.is_pinned(dataset) else None
+    path = _path_of(cache_dir, dataset, data_dir, reader) if cache_dir else None
     if path and decoded.is_whole(path):
         return decoded.open_set(path, dataset, stays=is_large)
     if not download:
@@ -73,16 +75,38 @@ def load(
     return _decoded_in_memory(dataset, source, num_workers)
 
 
-def verify(dataset: Mapping[str, Any], data_dir: Path) -> tuple[int, int]:
-    """Reads and checks all source files of a data set; returns its numbers of training and test images.
+class Verified(NamedTuple):
+    """What ``verify`` found.
+
+    Args:
+        num_train_images: images of the training part.
+        num_test_images: images of the test part.
+        content_sha256: of what was read, if the config has folders of image files or no checksum; else "".
+    """
+
+    num_train_images: int
+    num_test_images: int
+    content_sha256: str
+
+
+def verify(dataset: Mapping[str, Any], data_dir: Path) -> Verified:
+    """Reads and checks all source files of a data set.
 
     Raises:
         FileNotFoundError, ValueError: as ``load`` does.
     """
     source = _read(targets.resolve(dataset["_target_"]), dataset, data_dir, download=False)
-    if isinstance(source, FileSet):
-        decoded.verify_files(dataset, source)
-    return len(source.train), len(source.test)
+    content_sha256 = decoding.verify_files(dataset, source) if isinstance(source, FileSet) else source.content_sha256
+    return Verified(len(source.train), len(source.test), content_sha256)
+
+
+def _path_of(
+    cache_dir: Path, dataset: Mapping[str, Any], data_dir: Path, reader: Callable[..., ImageSet | FileSet]
+) -> Path | None:
+    if decoded.is_pinned(dataset):
+        return decoded.path_of(cache_dir, dataset, reader)
+    listing = listing_of(dataset, data_dir)
+    return decoded.path_of(cache_dir, dataset, reader, listing) if listing else None
 
 
 def _read(
@@ -100,15 +124,23 @@ def _read(
 
 
 def _check_fits(source: ImageSet | FileSet, dataset: Mapping[str, Any]) -> None:
-    promised = (dataset["in_channels"], *dataset["image_size"])
-    for key, part in (("num_train_images", source.train), ("num_test_images", source.test)):
-        if len(part) != dataset[key]:
-            raise ValueError(f"`{key}` of {dataset['name']} must be {len(part)}, got {dataset[key]}.")
-        if isinstance(part, ImageSplit) and part.image_shape != promised:
+    height, width, channels = decoding.shape_of(dataset)
+    size_key = "stored_size" if dataset.get("stored_size") else "image_size"
+    for name in ("train", "validation", "test"):
+        part, key = getattr(source, name), f"num_{name}_images"
+        if (found := None if part is None else len(part)) != dataset.get(key):
+            raise ValueError(f"`{key}` of {dataset['name']} must be {found}, got {dataset.get(key)}.")
+        if part is None:
+            continue
+        if isinstance(part, ImageSplit) and part.image_shape != (channels, height, width):
             raise ValueError(
-                f"images of {dataset['name']} must be {_by(promised)} (`in_channels`, `image_size`), "
-                f"got {_by(part.image_shape)}."
+                f"images of {dataset['name']} must be {channels}x{height}x{width} (`in_channels`, `{size_key}`), "
+                f"got {'x'.join(map(str, part.image_shape))}."
             )
+        if (part.masks is not None) != decoding.is_segmented(dataset):
+            raise ValueError(f"`options.masks` of {dataset['name']} must be {part.masks is not None}.")
+        if part.masks is not None:  # `num_classes` counts their classes; whoever opens them checks it
+            continue
         if (largest := int(part.labels_B.max())) >= dataset["num_classes"]:
             raise ValueError(
                 f"labels of {dataset['name']} must lie below `num_classes` {dataset['num_classes']}, got {largest}."
@@ -119,8 +151,7 @@ def _decoded_in_memory(dataset: Mapping[str, Any], source: FileSet, num_workers:
     with tempfile.TemporaryDirectory(prefix="convrepro-") as temporary:
         path = Path(temporary) / "decoded.bin"
         decoded.write(path, dataset, source, num_workers=num_workers)
-        mapped = decoded.open_set(path, dataset, stays=False)
-        return ImageSet(*(ImageSplit(part.images_BCHW, part.labels_B) for part in (mapped.train, mapped.test)))
+        return decoded.open_set(path, dataset, stays=False, is_mapped=False)
 
 
 @contextlib.contextmanager
@@ -140,7 +171,3 @@ def _locked(path: Path | None) -> Iterator[OSError | None]:
         yield None
     finally:
         lock.release()
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

@@ -1,8 +1,9 @@
 """Decoded data sets, one file each, which every later run maps instead of reading and decoding the sources again.
 
-The file holds the labels of the training and of the test part (int64), then their images (uint8, channels last). Its
-name is a hash of what determines them; its size and SHA-256 stand beside it. It may be deleted at any time; one that is
-not in use is, when another one of the same data set is written.
+The file holds the labels of the training, the validation (if there is one) and the test part (int64), then their images
+(uint8, channels last), then, of a segmented set, their masks (uint8). Its name is a hash of what determines them; its
+size and SHA-256 stand beside it. It may be deleted at any time; one that is not in use is, when another one of the same
+data set is written.
 """
 
 import contextlib
@@ -12,21 +13,17 @@ import inspect
 import json
 import math
 import shutil
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import filelock
 import numpy as np
 import PIL
 import torch
-from joblib import Parallel, cpu_count, delayed
 
 from convrepro import durable
-from convrepro.data import image_tree
+from convrepro.data import decoding
 from convrepro.data.image_set import FileOfImages, ImageSet, ImageSplit
 from convrepro.data.image_tree import FileSet
 
@@ -35,36 +32,42 @@ from convrepro.data.image_tree import FileSet
 MAX_RESIDENT_BYTES = 1 << 32
 
 _SAID_ONLY = ("about", "name", "downloads")
-_FILES_PER_TASK = 64
-_SECONDS_BETWEEN_LINES = 10.0
 _CHUNK_BYTES = 1 << 24
 _MIN_STAMPED_BYTES = 1 << 30  # of files that take longer than a second to hash
 
 _verified: dict[Path, list[Any]] = {}  # stamps of the files that this process read, or wrote, as a whole
 
-_T = TypeVar("_T")
 
+def path_of(cache_dir: Path, dataset: Mapping[str, Any], reader: Callable[..., Any], listing: str = "") -> Path:
+    """Where the decoded data set of this very config lies, if it was decoded before.
 
-def path_of(cache_dir: Path, dataset: Mapping[str, Any], reader: Callable[..., Any]) -> Path:
-    """Where the decoded data set of this very config lies, if it was decoded before."""
-    determining = {
+    Args:
+        cache_dir: folder of decoded data sets.
+        dataset: the config.
+        reader: the function that it names.
+        listing: of the sources (see ``sources``), if the config does not pin them.
+    """
+    determining: dict[str, Any] = {
         "dataset": {key: value for key, value in dataset.items() if key not in _SAID_ONLY},
         "pillow": PIL.__version__,
         "reader": _code_of(reader),
     }
+    if listing:
+        determining["listing"] = listing
     text = json.dumps(determining, sort_keys=True)
     return cache_dir / "decoded" / f"{hashlib.sha256(text.encode()).hexdigest()}.bin"
 
 
 def is_pinned(dataset: Mapping[str, Any]) -> bool:
     """Whether a config has checksums of its sources: only then does it determine the images."""
-    return bool(dataset["files"] or "content_sha256" in dataset.get("options", {}))
+    options = dataset.get("options", {})
+    return bool(options["content_sha256"] if "content_sha256" in options else dataset["files"])
 
 
 def num_bytes(dataset: Mapping[str, Any]) -> int:
-    """Of all decoded images of a data set."""
-    num_images: int = dataset["num_train_images"] + dataset["num_test_images"]
-    return num_images * math.prod(_shape_of(dataset))
+    """Of all decoded images, and masks, of a data set."""
+    height, width, channels = decoding.shape_of(dataset)
+    return sum(_counts_of(dataset)) * height * width * (channels + decoding.is_segmented(dataset))
 
 
 def is_whole(path: Path) -> bool:
@@ -86,24 +89,48 @@ def is_whole(path: Path) -> bool:
     return True
 
 
-def open_set(path: Path, dataset: Mapping[str, Any], *, stays: bool) -> ImageSet:
-    """The images of a decoded data set, mapped from its file.
+def open_set(path: Path, dataset: Mapping[str, Any], *, stays: bool, is_mapped: bool = True) -> ImageSet:
+    """The images of a decoded data set, from its file; its parts share them.
 
     Args:
         path: of the file.
         dataset: the config that it was made for.
         stays: whether the images are too many for memory (see ``ImageSplit``).
+        is_mapped: whether they are mapped; else they are read.
     """
-    counts = (dataset["num_train_images"], dataset["num_test_images"])
-    labels = np.fromfile(path, "<i8", sum(counts)).astype(np.int64)
-    offset_bytes, parts = labels.nbytes, []
-    for part_labels in np.split(labels, counts[:1]):
-        shape = (len(part_labels), *_shape_of(dataset))
-        file = FileOfImages(path=path, offset_bytes=offset_bytes, shape_MHWC=shape)
-        images_BCHW = file.open().permute(0, 3, 1, 2)
-        parts.append(ImageSplit(images_BCHW, torch.from_numpy(part_labels), stays_in=file if stays else None))
-        offset_bytes += math.prod(shape)
-    return ImageSet(*parts)
+    counts = _counts_of(dataset)
+    labels_B = torch.from_numpy(np.fromfile(path, "<i8", sum(counts)).astype(np.int64))
+    height, width, channels = decoding.shape_of(dataset)
+    offset_bytes, masks_of_images = labels_B.nbytes, None
+    if decoding.is_segmented(dataset):
+        offset_of_masks = offset_bytes + len(labels_B) * height * width * channels
+        masks_of_images = _open_images(path, offset_of_masks, (height, width, 1), labels_B, None, stays, is_mapped)
+    everything = _open_images(
+        path, offset_bytes, (height, width, channels), labels_B, masks_of_images, stays, is_mapped
+    )
+    train, validation, test = (
+        everything.subset(rows) if len(rows) else None
+        for rows in np.split(np.arange(len(labels_B)), np.cumsum(counts[:2]))
+    )
+    assert train is not None
+    assert test is not None
+    written = durable.kept(_sidecar(path)) or {}
+    return ImageSet(train, test, validation=validation, content_sha256=written.get("content_sha256", ""))
+
+
+def _open_images(
+    path: Path,
+    offset_bytes: int,
+    shape_HWC: tuple[int, int, int],
+    labels_B: torch.Tensor,
+    masks_of_images: ImageSplit | None,
+    stays: bool,
+    is_mapped: bool,
+) -> ImageSplit:
+    file = FileOfImages(path=path, offset_bytes=offset_bytes, shape_MHWC=(len(labels_B), *shape_HWC))
+    images_MHWC = file.open() if is_mapped else file.read()
+    stays_in = file if stays else None
+    return ImageSplit(images_MHWC.permute(0, 3, 1, 2), labels_B, masks=masks_of_images, stays_in=stays_in)
 
 
 def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *, num_workers: int) -> None:
@@ -123,12 +150,15 @@ def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *,
     unfinished = path.with_suffix(".part")  # a fixed name: what a killed process left is overwritten
     try:
         if isinstance(source, ImageSet):
+            content_sha256 = source.content_sha256
             _write_images(unfinished, source)
         else:
-            _decode_files(unfinished, dataset, source, num_workers)
+            content_sha256 = decoding.decode_files(unfinished, dataset, source, num_workers)
         stamp = _stamp(unfinished, _sha256_of(unfinished))
         unfinished.replace(path)
         written = {"dataset": dataset["name"], "size_bytes": path.stat().st_size, "sha256": stamp[0]}
+        if content_sha256 and not is_pinned(dataset):
+            written["content_sha256"] = content_sha256
         durable.write(_sidecar(path), json.dumps(written) + "\n")
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -155,98 +185,27 @@ def _remove_others(path: Path, name: str) -> None:
 
 
 def _write_images(path: Path, images: ImageSet) -> None:
-    parts = (images.train, images.test)
     with path.open("wb") as file:
-        for part in parts:
+        for part in images.parts:
             file.write(part.labels_B.numpy().astype("<i8").data)
-        for part in parts:
+        for part in [*images.parts, *(part.masks for part in images.parts if part.masks)]:
             num_rows = max(1, _CHUNK_BYTES // math.prod(part.image_shape))
             for first in range(0, len(part), num_rows):
                 file.write(part.gather(part.rows_B[first : first + num_rows]).numpy().data)
-
-
-def _decode_files(path: Path, dataset: Mapping[str, Any], files: FileSet, num_workers: int) -> None:
-    labels = np.concatenate([files.train.labels_B, files.test.labels_B])
-    path.write_bytes(labels.astype("<i8").data)
-    names, shape = files.train.names + files.test.names, _shape_of(dataset)
-    tasks = [
-        delayed(_decode_some)(
-            path,
-            labels.nbytes + first * math.prod(shape),
-            names[first : first + _FILES_PER_TASK],
-            files.data_dir,
-            shape,
-            resize="resize" in dataset["options"],
-        )
-        for first in range(0, len(names), _FILES_PER_TASK)
-    ]
-    digests = _in_processes(tasks, num_workers, f"decoding {len(names):,} images of {dataset['name']}")
-    image_tree.check_content(dataset, names, digests)
-
-
-def _decode_some(
-    path: Path,
-    offset_bytes: int,
-    names: Sequence[str],
-    data_dir: Path,
-    shape_HWC: tuple[int, int, int],
-    *,
-    resize: bool,
-) -> list[str]:
-    """Writes the pixels of some files from ``offset_bytes`` of ``path`` on; returns the files' SHA-256."""
-    digests = []
-    with path.open("r+b") as file:
-        file.seek(offset_bytes)
-        for name in names:
-            pixels, digest = image_tree.decode(name, data_dir, shape_HWC, resize=resize)
-            file.write(pixels.tobytes())
-            digests.append(digest)
-    return digests
-
-
-def verify_files(dataset: Mapping[str, Any], files: FileSet, *, num_workers: int = 0) -> None:
-    """Reads all image files without decoding them; raises ValueError if they are not those of the config."""
-    names = files.train.names + files.test.names
-    tasks = [
-        delayed(_digest_some)(names[first : first + _FILES_PER_TASK], files.data_dir)
-        for first in range(0, len(names), _FILES_PER_TASK)
-    ]
-    digests = _in_processes(tasks, num_workers, f"reading {len(names):,} images of {dataset['name']}")
-    image_tree.check_content(dataset, names, digests)
-
-
-def _digest_some(names: Sequence[str], data_dir: Path) -> list[str]:
-    return [image_tree.sha256_of_file(name, data_dir) for name in names]
-
-
-def _in_processes(tasks: Sequence[Any], num_workers: int, what: str) -> list[str]:
-    """Results of joblib's ``tasks``, joined in their order."""
-    parallel = Parallel(n_jobs=min(num_workers or cpu_count(), len(tasks)), return_as="generator")
-    return list(chain.from_iterable(_announced(parallel(tasks), len(tasks), what)))
-
-
-def _announced(results: Iterable[_T], total: int, what: str) -> Iterator[_T]:
-    """Passes results on; says every few seconds on stderr how many there are, and how long the rest may take."""
-    started = said = time.monotonic()
-    for done, result in enumerate(results, start=1):
-        if (now := time.monotonic()) - said >= _SECONDS_BETWEEN_LINES:
-            said, minutes_left = now, math.ceil((now - started) * (total - done) / done / 60)
-            sys.stderr.write(f"{what}: {done / total:.0%}, at most {minutes_left} min left\n")
-        yield result
 
 
 def _sha256_of(path: Path) -> str:
     digest, num_chunks = hashlib.sha256(), math.ceil(path.stat().st_size / _CHUNK_BYTES)
     with path.open("rb", buffering=0) as file:
         chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
-        for chunk in _announced(chunks, num_chunks, f"checking {path}"):
+        for chunk in decoding.announced(chunks, num_chunks, f"checking {path}"):
             digest.update(chunk)
     return digest.hexdigest()
 
 
-def _shape_of(dataset: Mapping[str, Any]) -> tuple[int, int, int]:
-    height, width = dataset["image_size"]
-    return height, width, dataset["in_channels"]
+def _counts_of(dataset: Mapping[str, Any]) -> list[int]:
+    """Images of the training, the validation and the test part."""
+    return [dataset["num_train_images"], dataset.get("num_validation_images") or 0, dataset["num_test_images"]]
 
 
 def _code_of(reader: Callable[..., Any]) -> str:

@@ -5,7 +5,8 @@ A config names each file by its uncompressed content::
     files:
       MNIST/raw/train-labels-idx1-ubyte: {size_bytes: 60008, sha256: 65a5...}
 
-``<file>.gz`` beside or instead of it serves as well. The folder may be read-only.
+``<file>.gz`` beside or instead of it serves as well. The folder may be read-only. Sets of image files have folders of
+them, and perhaps lists beside them, which ``options`` name: see ``folders_of`` and ``lists_of``.
 """
 
 import contextlib
@@ -22,18 +23,46 @@ CHECKSUMS = ("sha256", "md5")
 
 
 def find(dataset: Mapping[str, Any], data_dir: Path) -> dict[str, Path]:
-    """Where each file of a data set lies; with ``.gz`` where only that is there.
+    """Where each file of ``files`` lies; with ``.gz`` where only that is there.
 
     Raises:
-        FileNotFoundError: if one is missing; says where it was sought and what fetches it.
+        FileNotFoundError: if one is missing, or a folder or list of a set of image files; says where it was sought and
+            what fetches it.
         ValueError: if a name leads out of ``data_dir``.
     """
     found = {name: _locate(data_dir, name) for name in dataset["files"]}
     missing = [name for name, path in found.items() if path is None]
+    missing += [name for name in folders_of(dataset) if not inside(data_dir, name).is_dir()]
+    missing += [name for names in lists_of(dataset).values() for name in names if not inside(data_dir, name).is_file()]
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise FileNotFoundError(f"no {missing[0]}{others} in {data_dir}; {remedy(dataset, data_dir)}.")
     return {name: path for name, path in found.items() if path is not None}
+
+
+def folders_of(dataset: Mapping[str, Any]) -> list[str]:
+    """Folders of image files below the data folder, by ``options.folders`` of a config."""
+    return list(dataset.get("options", {}).get("folders", {}).values())
+
+
+def lists_of(dataset: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Lists of image files below the data folder: one or several for each key of ``options.lists`` of a config.
+
+    ``{partition}`` in a name stands for the option of that name.
+
+    Raises:
+        ValueError: if there is no such option, or it has another type than the name wants.
+    """
+    options = dataset.get("options", {})
+    given = {key: [names] if isinstance(names, str) else names for key, names in options.get("lists", {}).items()}
+    partition = {"partition": options["partition"]} if "partition" in options else {}
+    try:
+        return {key: [name.format(**partition) for name in names] for key, names in given.items()}
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"`options.lists` of {dataset['name']} must name files, {{partition}} in them being the number "
+            f"`options.partition`, got {', '.join(name for names in given.values() for name in names)}."
+        ) from error
 
 
 def remedy(dataset: Mapping[str, Any], data_dir: Path) -> str:

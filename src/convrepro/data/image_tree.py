@@ -4,10 +4,11 @@ Data sets that come so may be larger than memory, so the reader opens no image; 
 """
 
 import hashlib
-import itertools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from convrepro.data import encoded, files, splits
 
-# Sets of photographs have GIF and BMP files that are named .jpg, and grey and CMYK images among the coloured ones.
-_FORMATS, _OTHER_MODES = ("JPEG", "PNG", "GIF", "BMP"), ("L", "RGB", "CMYK", "P")
+# Sets of photographs have PNG, GIF and BMP files that are named .jpg, and grey, CMYK and transparent images among the
+# coloured ones; what is transparent is shown as it is stored.
+_FORMATS, _OTHER_MODES = ("JPEG", "PNG", "GIF", "BMP"), ("L", "LA", "RGB", "RGBA", "CMYK", "P")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,25 +28,29 @@ class Files:
     Args:
         names: paths below the data folder, with forward slashes.
         labels_B: int64, counted from 0.
+        masks: path of each image's mask, for sets that are segmented.
     """
 
     names: list[str]
     labels_B: np.ndarray
+    masks: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     def subset(self, indices: np.ndarray) -> "Files":
-        return Files(names=[self.names[i] for i in indices], labels_B=self.labels_B[indices])
+        masks = None if self.masks is None else [self.masks[i] for i in indices]
+        return Files(names=[self.names[i] for i in indices], labels_B=self.labels_B[indices], masks=masks)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileSet:
-    """Image files of the training and the test part of a data set, which are still to be decoded."""
+    """Image files of the parts of a data set, which are still to be decoded; few sets have a validation part."""
 
     data_dir: Path
     train: Files
     test: Files
+    validation: Files | None = None
 
 
 def read(dataset: Mapping[str, Any], data_dir: Path) -> FileSet:
@@ -53,39 +59,49 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> FileSet:
     ``options`` of the config:
 
     - ``folders``: the folder of ``train`` and that of ``test`` below ``data_dir``, each with the same classes; or one
-      of ``all`` images, with ``test_images`` and ``test_indices_sha256`` (see ``splits``);
-    - ``content_sha256``: of all these files (see the function of that name);
-    - ``resize`` (height and width, those of ``image_size``), for images that differ in shape: they are scaled until
-      they cover that size, keeping their aspect ratio, and cropped around the centre (Lanczos).
+      of ``all`` images, with ``test_images`` and ``test_indices_sha256`` (see ``splits``), or with
+      ``train_images_per_class`` (see ``splits.drawn_per_class``);
+    - ``content_sha256``: of all these files (see the function of that name), or "" for any that fit the config;
+    - ``resize`` (height and width, those of ``stored_size``, or else of ``image_size``), for images that differ in
+      shape: they are scaled until they cover that size, keeping their aspect ratio, and cropped around the centre
+      (Lanczos);
+    - ``left_out``: see ``names_below``;
+    - ``file_names``: a regular expression for each folder, which ``<class>/<image>`` must match as a whole;
+    - ``images_per_class``: see ``check_counts``.
 
     Raises:
         FileNotFoundError: if a folder is missing.
         ValueError: if the folders hold anything but images in folders of classes, or not what the config says.
     """
+    check_options(dataset, "folders")
     options = dataset["options"]
-    if missing := {"folders", "content_sha256"} - options.keys():
-        raise ValueError(f"`options` of {dataset['name']} must have {' and '.join(sorted(missing))}.")
-    folders, size = options["folders"], options.get("resize", dataset["image_size"])
-    if list(size) != list(dataset["image_size"]):
-        raise ValueError(f"`options.resize` of {dataset['name']} must be its `image_size`, got {size}.")
-    if folders.keys() == {"all"}:
-        everything, _ = list_classes(data_dir, folders["all"])
-        train, test = splits.fixed_test_part(everything.labels_B, dataset)
-        return FileSet(data_dir=data_dir, train=everything.subset(train), test=everything.subset(test))
-    if folders.keys() != {"train", "test"}:
+    folders, left_out = options["folders"], options.get("left_out", ())
+    if folders.keys() not in ({"train", "test"}, {"all"}):
         raise ValueError(
             f"`options.folders` of {dataset['name']} must name train and test, or all, got {', '.join(folders)}."
         )
-    return list_parts(data_dir, folders)[0]
+    if folders.keys() == {"all"}:
+        everything, classes = list_classes(data_dir, folders["all"], left_out)
+        found = {"all": everything}
+    else:
+        file_set, classes = list_parts(data_dir, folders, left_out)
+        found = {"train": file_set.train, "test": file_set.test}
+    for part, pattern in options.get("file_names", {}).items():
+        check_names(data_dir, folders[part], found[part].names, pattern)
+    check_counts(dataset, found, classes)
+    if "all" in found:
+        train, test = _split(everything.labels_B, dataset)
+        file_set = FileSet(data_dir=data_dir, train=everything.subset(train), test=everything.subset(test))
+    return file_set
 
 
-def list_parts(data_dir: Path, folders: Mapping[str, str]) -> tuple[FileSet, list[str]]:
+def list_parts(data_dir: Path, folders: Mapping[str, str], left_out: Sequence[str] = ()) -> tuple[FileSet, list[str]]:
     """Files of the training and the test part, and the names of the classes in the order of their labels.
 
     Raises:
         FileNotFoundError, ValueError: as ``list_classes`` does, or if the parts have other classes.
     """
-    (train, classes), (test, others) = (list_classes(data_dir, folders[part]) for part in ("train", "test"))
+    (train, classes), (test, others) = (list_classes(data_dir, folders[part], left_out) for part in ("train", "test"))
     if differing := sorted(set(classes) ^ set(others)):
         raise ValueError(
             f"{folders['train']} and {folders['test']} in {data_dir} must have the same classes, "
@@ -94,35 +110,108 @@ def list_parts(data_dir: Path, folders: Mapping[str, str]) -> tuple[FileSet, lis
     return FileSet(data_dir=data_dir, train=train, test=test), classes
 
 
-def list_classes(data_dir: Path, folder: str) -> tuple[Files, list[str]]:
+def list_classes(data_dir: Path, folder: str, left_out: Sequence[str] = ()) -> tuple[Files, list[str]]:
     """Files below ``folder``, by name, and the names of the classes: the folders, at any depth, that hold files.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
-        ValueError: if something there is a link, has a name that cannot be printed, or is neither a folder nor a file;
-            or a folder is empty, holds both files and folders, or is no class's. Names it.
+        FileNotFoundError, ValueError: as ``names_below`` does, or if the folder itself holds files.
     """
-    top, folder = files.inside(data_dir, folder), str(PurePosixPath(folder))
-    if not top.is_dir():
-        raise FileNotFoundError(f"{data_dir} must have a folder {folder!r} with a folder per class.")
-    found = sorted(_files_below(top, folder))
+    found, folder = names_below(data_dir, folder, left_out), str(PurePosixPath(folder))
     if any(name.rpartition("/")[0] == folder for name in found):
-        raise ValueError(f"{top} must have a folder per class, got {found[0]}.")
+        raise ValueError(f"{data_dir / folder} must have a folder per class, got {found[0]}.")
     classes = sorted({name.rpartition("/")[0].removeprefix(f"{folder}/") for name in found})
     label_of = {f"{folder}/{name}": label for label, name in enumerate(classes)}
     labels_B = np.array([label_of[name.rpartition("/")[0]] for name in found], np.int64)
     return Files(names=found, labels_B=labels_B), classes
 
 
-def decode(name: str, data_dir: Path, shape_HWC: tuple[int, int, int], *, resize: bool) -> tuple[np.ndarray, str]:
+def names_below(data_dir: Path, folder: str, left_out: Sequence[str] = ()) -> list[str]:
+    """Sorted names of all files below ``folder``.
+
+    Args:
+        data_dir: what the names start below.
+        folder: likewise.
+        left_out: shell patterns of paths below ``folder``; a file or folder that matches one is passed over.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+        ValueError: if something there is a link, has a name that cannot be printed, or is neither a folder nor a file;
+            or a file is empty; or a folder is empty, or holds both files and folders. Names it.
+    """
+    top, folder = files.inside(data_dir, folder), str(PurePosixPath(folder))
+    if not top.is_dir():
+        raise FileNotFoundError(f"{data_dir} must have a folder {folder!r}; put it there yourself.")
+    return sorted(_files_below(top, folder, "", left_out))
+
+
+def check_options(dataset: Mapping[str, Any], *needed: str) -> None:
+    """Raises ValueError if ``options`` of a config lack what a reader of image files needs, or its sizes disagree."""
+    options = dataset["options"]
+    if missing := {*needed, "content_sha256"} - options.keys():
+        raise ValueError(f"`options` of {dataset['name']} must have {' and '.join(sorted(missing))}.")
+    key = "stored_size" if dataset.get("stored_size") else "image_size"
+    if "resize" in options and list(options["resize"]) != list(dataset[key]):
+        raise ValueError(f"`options.resize` of {dataset['name']} must be its `{key}`, got {options['resize']}.")
+
+
+def check_names(data_dir: Path, folder: str, names: Sequence[str], pattern: str) -> None:
+    """Raises ValueError that names the first file whose path below ``folder`` a regular expression does not match."""
+    for name in names:
+        if not re.fullmatch(pattern, name.removeprefix(f"{PurePosixPath(folder)}/")):
+            raise ValueError(f"{data_dir / name} is wrongly named: files in {folder} must match {pattern}")
+
+
+def check_counts(dataset: Mapping[str, Any], parts: Mapping[str, Files], classes: Sequence[str]) -> None:
+    """Raises ValueError unless there are all classes, and of each the images of ``options.images_per_class``.
+
+    Args:
+        dataset: the config; it counts the images of a class by the names of the parts, of those that are equally large.
+        parts: files by the name of their part.
+        classes: their names, in the order of the labels.
+    """
+    if len(classes) != dataset["num_classes"]:
+        raise ValueError(f"{dataset['name']} must have {dataset['num_classes']} classes, got {len(classes)}.")
+    for part, expected in dataset["options"].get("images_per_class", {}).items():
+        counts = np.bincount(parts[part].labels_B, minlength=len(classes))
+        for label in np.flatnonzero(counts != expected)[:1]:
+            raise ValueError(
+                f"class {classes[label]!r} of {dataset['name']} must have {expected} images in its part {part!r}, "
+                f"got {counts[label]}."
+            )
+
+
+def decode(
+    name: str,
+    data_dir: Path,
+    shape_HWC: tuple[int, int, int],
+    *,
+    resize: bool,
+    stretch: bool = False,
+    is_mask: bool = False,
+) -> tuple[np.ndarray, str]:
     """Pixels of an image file, and the SHA-256 of its bytes.
+
+    Args:
+        name: below ``data_dir``.
+        data_dir: of the data set.
+        shape_HWC, resize, stretch: see ``encoded.decode``.
+        is_mask: whether pixels are classes: such a file must be a PNG of grey levels.
 
     Raises:
         ValueError: if it cannot be read or is no image of that shape; names it.
     """
     content = _content(data_dir, name)
+    formats, other_modes = (("PNG",), ()) if is_mask else (_FORMATS, _OTHER_MODES)
     try:
-        pixels = encoded.decode(content, shape_HWC, resize=resize, formats=_FORMATS, other_modes=_OTHER_MODES)
+        pixels = encoded.decode(
+            content,
+            shape_HWC,
+            resize=resize,
+            stretch=stretch,
+            is_mask=is_mask,
+            formats=formats,
+            other_modes=other_modes,
+        )
     except ValueError as error:
         raise ValueError(f"{data_dir / name} cannot be used: {error}.") from error
     return pixels, hashlib.sha256(content).hexdigest()
@@ -140,12 +229,18 @@ def content_sha256(names: Sequence[str], digests: Sequence[str]) -> str:
 
 
 def check_content(dataset: Mapping[str, Any], names: Sequence[str], digests: Sequence[str]) -> None:
-    """Raises ValueError if files are not those of ``options.content_sha256``."""
+    """Raises ValueError if files are not those of ``options.content_sha256``; "" stands for any."""
     found, expected = content_sha256(names, digests), dataset["options"]["content_sha256"]
-    if found != expected:
+    if expected and found != expected:
         raise ValueError(
             f"`options.content_sha256` of {dataset['name']} must be that of its files, {found}, got {expected}."
         )
+
+
+def _split(labels_B: np.ndarray, dataset: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    if (num_images := dataset["options"].get("train_images_per_class")) is None:
+        return splits.fixed_test_part(labels_B, dataset)
+    return splits.drawn_per_class(labels_B, num_images)
 
 
 def _content(data_dir: Path, name: str) -> bytes:
@@ -155,16 +250,22 @@ def _content(data_dir: Path, name: str) -> bytes:
         raise ValueError(f"{data_dir / name} cannot be read: {error.strerror}.") from error
 
 
-def _files_below(folder: Path, name: str) -> list[str]:
+def _files_below(folder: Path, name: str, below: str, left_out: Sequence[str]) -> list[str]:
     with os.scandir(folder) as scan:
-        entries = list(scan)
+        entries = [entry for entry in scan if not any(fnmatchcase(f"{below}{entry.name}", p) for p in left_out)]
     for entry in entries:
         if not entry.name.isprintable() or entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
             raise ValueError(f"{entry.path!r} must be a file or folder with a printable name, and no link.")
-    if len({entry.is_dir() for entry in entries}) != 1:
-        raise ValueError(f"{folder} must hold either images or folders, got {'both' if entries else 'nothing'}.")
-    below = [
-        _files_below(folder / entry.name, f"{name}/{entry.name}") if entry.is_dir() else [f"{name}/{entry.name}"]
-        for entry in entries
-    ]
-    return list(itertools.chain.from_iterable(below))
+    kinds = {entry.is_dir(): entry.name for entry in entries}
+    if len(kinds) != 1:
+        both = f"both: {kinds[False]!r} beside {kinds[True]!r}" if kinds else "nothing"
+        raise ValueError(f"{folder} must hold either images or folders, got {both}.")
+    found = []
+    for entry in entries:
+        if entry.is_dir():
+            found += _files_below(folder / entry.name, f"{name}/{entry.name}", f"{below}{entry.name}/", left_out)
+        elif not entry.stat().st_size:
+            raise ValueError(f"{entry.path} is empty.")
+        else:
+            found.append(f"{name}/{entry.name}")
+    return found

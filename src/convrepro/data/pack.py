@@ -1,8 +1,9 @@
 """Image packs: a data set as one ``.npz`` file of encoded images.
 
 Its arrays: ``blob`` (bytes of all encoded images, joined), ``offsets`` (image i is
-``blob[offsets[i]:offsets[i + 1]]``), ``labels``, and, if the set has an official split, ``split``. Others,
-such as class names, are for people and not read. Images are JPEG or PNG.
+``blob[offsets[i]:offsets[i + 1]]``), ``labels``, and, if the set has an official split, ``split``; of a segmented
+set, ``mask_blob`` and ``mask_offsets`` likewise. Others, such as class names, are for people and not read. Images are
+JPEG or PNG, masks PNG.
 """
 
 # Shapes: B images, H height, W width, C channels.
@@ -21,7 +22,7 @@ import torch
 from PIL import Image
 
 from convrepro import durable
-from convrepro.data import encoded, files, splits
+from convrepro.data import encoded, files, masks, splits
 from convrepro.data.image_set import ImageSet, ImageSplit
 
 _MAX_BYTES = 1 << 32  # of a pack's arrays together, and of its decoded images
@@ -33,10 +34,15 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
     ``options`` of the config:
 
     - ``first_label``: the pack's lowest label, which becomes 0;
-    - ``split_ids``: values of the pack's ``split`` that are ``train`` and ``test``; or, for a pack without a
-      split, ``test_images`` and ``test_indices_sha256`` (see ``splits``);
+    - ``split_ids``: values of the pack's ``split`` that are ``train``, ``test``, and ``validation`` if the official
+      validation part is wanted; or, for a pack without a split, ``test_images`` and ``test_indices_sha256`` (see
+      ``splits``);
+    - ``crop`` (top, left, height and width), for a pack of which a part of each image is wanted;
     - ``resize`` (height and width), for a pack whose images differ in shape: they are scaled until they cover
-      that size, keeping their aspect ratio, and cropped around the centre (Lanczos).
+      that size, keeping their aspect ratio, and cropped around the centre (Lanczos); or, with ``stretch: true``,
+      they are scaled to that size, whatever their aspect ratio (bilinear);
+    - ``masks: true`` and ``first_mask_label``, for a segmented set: the masks' lowest class, which becomes 0. They
+      are scaled as the images are, to the nearest pixel.
 
     Raises:
         FileNotFoundError: if the file is missing.
@@ -44,19 +50,24 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
     """
     (name,) = dataset["files"]
     options = dataset["options"]
-    has_split = "split_ids" in options
-    arrays = _read_arrays(
-        name, files.read(dataset, data_dir, name), ["blob", "offsets", "labels"] + ["split"] * has_split
-    )
+    has_split, has_masks = "split_ids" in options, bool(options.get("masks"))
+    wanted = ["blob", "offsets", "labels"] + ["split"] * has_split + ["mask_blob", "mask_offsets"] * has_masks
+    arrays = _read_arrays(name, files.read(dataset, data_dir, name), wanted)
+    labels_B = torch.from_numpy(arrays["labels"].astype(np.int64) - options["first_label"])
+    masks_of_images = None
+    if has_masks:
+        offsets = _checked_offsets(name, arrays, "mask_")
+        masks_of_images = ImageSplit(_decode_all(name, arrays["mask_blob"], offsets, dataset, are_masks=True), labels_B)
     images = _decode_all(name, arrays["blob"], _checked_offsets(name, arrays), dataset)
-    labels_B = arrays["labels"].astype(np.int64) - options["first_label"]
-    everything = ImageSplit(images, torch.from_numpy(labels_B))
-    if has_split:
-        parts = [np.isin(arrays["split"], options["split_ids"][part]) for part in ("train", "test")]
-        train, test = (np.flatnonzero(part) for part in parts)
-    else:
-        train, test = splits.fixed_test_part(labels_B, dataset)
-    return ImageSet(everything.subset(train), everything.subset(test))
+    everything = ImageSplit(images, labels_B, masks=masks_of_images)
+    if not has_split:
+        train, test = splits.fixed_test_part(labels_B.numpy(), dataset)
+        return ImageSet(everything.subset(train), everything.subset(test))
+    parts = {
+        part: everything.subset(np.flatnonzero(np.isin(arrays["split"], values)))
+        for part, values in options["split_ids"].items()
+    }
+    return ImageSet(parts["train"], parts["test"], validation=parts.get("validation"))
 
 
 def write(path: Path, images: torch.Tensor, labels: torch.Tensor, split: torch.Tensor, classes: Sequence[str]) -> None:
@@ -115,30 +126,43 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
         return np.frombuffer(stream.read(), dtype)
 
 
-def _checked_offsets(pack: str, arrays: Mapping[str, np.ndarray]) -> list[int]:
-    offsets, num_images = arrays["offsets"].astype(np.int64), len(arrays["labels"])
-    whole = len(offsets) == num_images + 1 and offsets[0] == 0 and offsets[-1] == len(arrays["blob"])
+def _checked_offsets(pack: str, arrays: Mapping[str, np.ndarray], which: str = "") -> list[int]:
+    offsets, num_images = arrays[f"{which}offsets"].astype(np.int64), len(arrays["labels"])
+    whole = len(offsets) == num_images + 1 and offsets[0] == 0 and offsets[-1] == len(arrays[f"{which}blob"])
     if not whole or bool((offsets[1:] <= offsets[:-1]).any()):
-        raise ValueError(f"offsets of {pack} must rise from 0 to the end of its blob in {num_images} steps.")
+        raise ValueError(
+            f"{which}offsets of {pack} must rise from 0 to the end of its {which}blob in {num_images} steps."
+        )
     if "split" in arrays and len(arrays["split"]) != num_images:
         raise ValueError(f"{pack} must say the split of {num_images} images, got {len(arrays['split'])}.")
     listed: list[int] = offsets.tolist()
     return listed
 
 
-def _decode_all(pack: str, blob: np.ndarray, offsets: Sequence[int], dataset: Mapping[str, Any]) -> torch.Tensor:
-    height, width = dataset["options"].get("resize", dataset["image_size"])
-    shape = (len(offsets) - 1, height, width, dataset["in_channels"])
+def _decode_all(
+    pack: str, blob: np.ndarray, offsets: Sequence[int], dataset: Mapping[str, Any], *, are_masks: bool = False
+) -> torch.Tensor:
+    options, what = dataset["options"], "mask" if are_masks else "image"
+    height, width = options.get("resize", dataset.get("stored_size") or dataset["image_size"])
+    shape = (len(offsets) - 1, height, width, 1 if are_masks else dataset["in_channels"])
     if math.prod(shape) > _MAX_BYTES:
         raise ValueError(f"images of {pack} must decode to at most {_MAX_BYTES:,} bytes, got {shape}.")
     images_BHWC = np.empty(shape, np.uint8)
     for i, (start, stop) in enumerate(pairwise(offsets)):
         try:
             images_BHWC[i] = encoded.decode(
-                blob[start:stop].tobytes(), shape[1:], resize="resize" in dataset["options"]
+                blob[start:stop].tobytes(),
+                shape[1:],
+                resize="resize" in options,
+                stretch=bool(options.get("stretch")),
+                crop=options.get("crop"),
+                is_mask=are_masks,
+                formats=("PNG",) if are_masks else ("JPEG", "PNG"),
             )
         except ValueError as error:
-            raise ValueError(f"image {i} of {pack} cannot be used: {error}.") from error
+            raise ValueError(f"{what} {i} of {pack} cannot be used: {error}.") from error
+        if are_masks:
+            images_BHWC[i] = masks.classes_of(images_BHWC[i], dataset, f"mask {i} of {pack}")
     return torch.from_numpy(images_BHWC).permute(0, 3, 1, 2)
 
 

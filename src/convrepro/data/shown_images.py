@@ -1,4 +1,4 @@
-"""Images of an epoch in the order in which they are shown, cropped and mirrored, still as bytes."""
+"""Images of an epoch in the order in which they are shown, cropped, shifted and mirrored, still as bytes."""
 
 # Shapes: N images of the epoch, B of a piece, C channels, H height, W width.
 
@@ -12,6 +12,7 @@ from joblib import cpu_count
 from torch.utils.data import DataLoader, Dataset
 
 from convrepro.data import augmentation as augment
+from convrepro.data import resampling
 from convrepro.data.image_set import ImageSplit
 
 
@@ -22,14 +23,18 @@ class ShownImages:
     Args:
         split: the images; on the device of ``rows_N`` and ``draws``.
         rows_N: which of its stored images are shown, in this order.
-        draws: how they are cropped and mirrored; None shows them as they are.
+        draws: how they are cropped, shifted and mirrored; None shows their centre as it is.
         augmentation: see ``augmentation.draw``.
+        image_size: height and width that are shown; None if they are those of the stored images.
+        are_masks: whether pixels are classes, which are moved but never mixed or changed.
     """
 
     split: ImageSplit
     rows_N: torch.Tensor
     draws: augment.EpochDraws | None = None
     augmentation: Mapping[str, Any] | None = None
+    image_size: tuple[int, int] | None = None
+    are_masks: bool = False
 
     def __len__(self) -> int:
         return len(self.rows_N)
@@ -40,15 +45,30 @@ class ShownImages:
 
     def __call__(self, start: int, stop: int) -> torch.Tensor:
         """Images ``start`` to ``stop``: ``torch.uint8``, (B, H, W, C)."""
-        x_BHWC = self.split.gather(self.rows_N[start:stop])
+        x_BHWC, some = self.split.gather(self.rows_N[start:stop]), slice(start, stop)
+        image_size = self.image_size or self.split.image_shape[1:]
         if self.draws is None or self.augmentation is None:
-            return x_BHWC
+            return _centre(x_BHWC, image_size)
+        draws = self.draws
+        if draws.boxes_N4 is not None:
+            x_BHWC = resampling.crop_to_size(x_BHWC, draws.boxes_N4[some], image_size, nearest=self.are_masks)
+        if draws.windows_N2 is not None:
+            x_BHWC = augment.crop(x_BHWC, draws.windows_N2[some], image_size)
+        if draws.affine_N4 is not None:
+            x_BHWC = resampling.shift_and_zoom(x_BHWC, draws.affine_N4[some], nearest=self.are_masks)
         if padding := self.augmentation["crop_padding"]:
             padded_BHWC = augment.pad(x_BHWC, padding, self.augmentation["crop_mode"])
-            x_BHWC = augment.crop(padded_BHWC, self.draws.offsets_N2[start:stop], self.split.image_shape[1:])
+            x_BHWC = augment.crop(padded_BHWC, draws.offsets_N2[some], image_size)
         if self.augmentation["flip_probability"]:
-            x_BHWC = augment.flip(x_BHWC, self.draws.flips_N[start:stop])
+            x_BHWC = augment.flip(x_BHWC, draws.flips_N[some])
+        if draws.brightness_N is not None and not self.are_masks:
+            x_BHWC = augment.brighten(x_BHWC, draws.brightness_N[some])
         return x_BHWC
+
+
+def _centre(x_BHWC: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
+    (height, width), (top, left) = image_size, augment.centre((x_BHWC.shape[1], x_BHWC.shape[2]), image_size)
+    return x_BHWC[:, top : top + height, left : left + width].contiguous()
 
 
 class Prefetched:

@@ -47,9 +47,38 @@ def fraction(labels: np.ndarray, fraction: float) -> np.ndarray:
     return np.sort(np.concatenate([indices[: max(1, round(fraction * len(indices)))] for indices in members]))
 
 
+def drawn_per_class(labels: np.ndarray, num_images: int) -> tuple[np.ndarray, np.ndarray]:
+    """Splits indices into ``num_images`` of each class and the rest, both sorted.
+
+    Raises:
+        ValueError: if ``labels`` are not a list of integers, or some class has no more images than that.
+    """
+    members = _shuffled_members(labels)
+    fewest = min(map(len, members))
+    if not 0 < num_images < fewest:
+        raise ValueError(f"`num_images` of a class must lie in 1 .. {fewest - 1}, got {num_images}.")
+    drawn = [indices[:num_images] for indices in members]
+    rest = [indices[num_images:] for indices in members]
+    return np.sort(np.concatenate(drawn)), np.sort(np.concatenate(rest))
+
+
 def sha256_of(indices: np.ndarray) -> str:
     """SHA-256 of an index list, as little-endian int64."""
     return hashlib.sha256(np.asarray(indices).astype("<i8").tobytes()).hexdigest()
+
+
+def random_test_part(num_images: int, num_test: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Splits ``range(num_images)`` into the rest and ``num_test`` test indices that a seed draws, both sorted.
+
+    They are those of scikit-learn's ``train_test_split(test_size=num_test, random_state=seed)``: not stratified.
+
+    Raises:
+        ValueError: if ``num_test`` does not leave an image on both sides.
+    """
+    if not 0 < num_test < num_images:
+        raise ValueError(f"`num_test` must lie in 1 .. {num_images - 1}, got {num_test}.")
+    drawn = np.random.RandomState(seed).permutation(num_images)
+    return np.sort(drawn[num_test:]), np.sort(drawn[:num_test])
 
 
 def fixed_test_part(labels: np.ndarray, dataset: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
