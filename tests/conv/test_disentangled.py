@@ -189,25 +189,32 @@ def test_padded_pointwise_convolution_is_smoothed_everywhere() -> None:
 
 
 @pytest.mark.parametrize("order", ["env_conv", "conv_env"])
-def test_shrunk_layer_is_one_built_small(order: Any) -> None:
+def test_in_eval_mode_it_is_one_built_with_the_envelope_of_inference(order: Any) -> None:
     """Table 1e: 9 x 9 in training, 3 x 3 at inference, with the learned sigma."""
-    conv, small = _conv(3, 4, 3, order=order, padding=1), _conv(3, 4, 3, order=order, padding=1, envelope_size=3)
+    conv = _conv(3, 4, 3, order=order, padding=1, inference_size=3)
+    small, large = (_conv(3, 4, 3, order=order, padding=1, envelope_size=size) for size in (3, 9))
     small.load_state_dict(conv.state_dict())
+    large.load_state_dict(conv.state_dict())
     x_NCHW = _image(2, 3, 7, 8)
-    before = conv(x_NCHW)
-    assert conv.shrink(3) is conv
-    assert conv.envelope_size == 3
-    assert torch.equal(conv(x_NCHW), small(x_NCHW))
-    assert not torch.allclose(conv(x_NCHW), before)
+    assert torch.equal(conv(x_NCHW), large(x_NCHW))
+    assert torch.equal(conv.eval()(x_NCHW), small(x_NCHW))
+    assert not torch.allclose(small(x_NCHW), large(x_NCHW))
 
 
-def test_shrinking_costs_little_where_sigma_is_small() -> None:
+def test_folded_it_is_the_function_of_eval_mode_whatever_its_mode() -> None:
+    conv = _conv(3, 4, 3, padding=1, inference_size=3)
+    x_NCHW = _image(2, 3, 7, 8)
+    torch.testing.assert_close(conv.train().to_conv2d()(x_NCHW), conv.eval()(x_NCHW))
+    assert [layer.kernel_size for layer in conv.to_conv2d()] == [(1, 3), (3, 1), (3, 3)]  # type: ignore[union-attr]
+
+
+def test_a_small_envelope_at_inference_costs_little_where_sigma_is_small() -> None:
     """Sec. 3.1: at sigma = 0.3 all but 2 exp(-2^2 / (2 * 0.3^2)) = 4.5e-10 of the envelope lies in 3 taps."""
-    conv = _conv(3, 4, 3, padding=1)
+    conv = _conv(3, 4, 3, padding=1, inference_size=3)
     _set_sigma(conv, torch.full((3,), 0.3, dtype=torch.float64))
     x_NCHW = _image(2, 3, 7, 8)
-    before = conv(x_NCHW)
-    torch.testing.assert_close(conv.shrink(3)(x_NCHW), before, rtol=0, atol=1e-8)
+    training = conv(x_NCHW)
+    torch.testing.assert_close(conv.eval()(x_NCHW), training, rtol=0, atol=1e-8)
 
 
 def test_bias_is_added_after_the_smoothing() -> None:
@@ -280,17 +287,15 @@ def test_printed_form_tells_its_own_arguments() -> None:
         "DisentangledConv2d(3, 4, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), envelope_size=9, order='env_conv')"
     )
     assert repr(DisentangledConv2d(3, 4, 1, fixed_sigma=0.7)).endswith("order='env_conv', fixed_sigma=0.7)")
+    assert repr(DisentangledConv2d(3, 4, 1, inference_size=3)).endswith("order='env_conv', inference_size=3)")
     assert repr(DisentangledConv2d(3, 4, 1, shared_sigma=True)).endswith("order='env_conv', shared_sigma=True)")
 
 
-def test_an_envelope_cannot_be_shrunk_to_one_without_a_centre() -> None:
-    with pytest.raises(ValueError, match=r"`envelope_size` must be odd and at least 1, got 8\."):
-        DisentangledConv2d(3, 4, 3).shrink(8)
-
-
-def test_an_envelope_cannot_be_shrunk_to_a_larger_one() -> None:
-    with pytest.raises(ValueError, match=r"`envelope_size` must be at most 5 to shrink, got 7\."):
-        DisentangledConv2d(3, 4, 3, envelope_size=5).shrink(7)
+@pytest.mark.parametrize("inference_size", [8, 0, -1, 7])
+def test_envelope_of_inference_without_a_centre_or_too_large(inference_size: int) -> None:
+    message = rf"`inference_size` must be odd and lie in 1 \.\. 5, the `envelope_size`, got {inference_size}\."
+    with pytest.raises(ValueError, match=message):
+        DisentangledConv2d(3, 4, 3, envelope_size=5, inference_size=inference_size)
 
 
 def test_order_unknown() -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from convrepro.conv import DynamicKernelConv2d, OperatorLayer, operator_conv, plain_conv
+from convrepro.conv import ConvFactory, DynamicKernelConv2d, OperatorLayer, operator_conv, plain_conv
 
 DK = {"about": "", "name": "dk", "_target_": "convrepro.conv.DynamicKernelConv2d", "placement": "alternate"}
 
@@ -20,6 +20,27 @@ def test_plain_conv_starts_as_he_et_al() -> None:
     assert conv.bias is None
     deviations = 5 * math.sqrt(2 / conv.weight.numel())
     assert conv.weight.square().mean().item() * 9 * 64 / 2 == pytest.approx(1, abs=deviations)
+
+
+@pytest.mark.parametrize(
+    "conv", [plain_conv(), operator_conv({"_target_": "torch.nn.Conv2d", "padding_mode": "reflect"})]
+)
+def test_groups_and_bias_are_asked_for_by_the_network(conv: ConvFactory) -> None:
+    for layer, groups, has_bias in ((conv(4, 8, 3, groups=2, bias=True), 2, True), (conv(4, 8, 3), 1, False)):
+        made = layer.operator if isinstance(layer, OperatorLayer) else layer
+        assert isinstance(made, nn.Conv2d)
+        assert (made.groups, made.bias is not None) == (groups, has_bias)
+
+
+def test_bias_of_a_plain_convolution_starts_at_zero() -> None:
+    assert not plain_conv()(4, 8, 3, bias=True).bias.any()  # type: ignore[union-attr, operator]
+
+
+def test_groups_of_a_config_do_not_contradict_the_network() -> None:
+    conv = operator_conv({"_target_": "torch.nn.Conv2d", "groups": 2})
+    assert conv(4, 8, 3).operator.groups == 2  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match=r"`groups` must be left to the network, which has 4 here, got 2\."):
+        conv(4, 8, 3, groups=4)
 
 
 def test_operator_gets_its_arguments_and_the_geometry_of_the_network() -> None:

@@ -23,6 +23,12 @@ def test_a_block_is_relu_of_the_sum_of_its_two_ways() -> None:
     torch.testing.assert_close(block(x_BCHW), expected)
 
 
+def test_groups_of_a_layer_are_those_of_its_convolution() -> None:
+    layers = [ConvLayer(conv=PLAIN, out_channels=4, kernel_size=3, groups=groups) for groups in (1, 2)]
+    block = ResidualBlock(layers, PLAIN, 4, num_latent=1)
+    assert [block.residual.conv1.groups, block.residual.conv2.groups] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("out_channels", "stride", "is_identity"), [(4, 1, True), (4, 2, False), (6, 1, False), (6, 2, False)]
 )

@@ -114,14 +114,20 @@ class AnalyticConv2d(nn.Conv2d):
         own: dict[str, Any] = {name: getattr(conv, name) for name in (*geometry, "padding_mode")}
         own |= {"bias": conv.bias is not None, "device": conv.weight.device, "dtype": conv.weight.dtype}
         layer = cls(**own, arrangement=arrangement)
-        with torch.no_grad():
-            if PLAIN in layer.kernels:
-                parts = torch.split(conv.weight.flatten(0, 1).flatten(1), [count for _, count in layer._components])
-                plain = [part for part, (symbol, _) in zip(parts, layer._components, strict=True) if symbol == PLAIN]
-                layer.kernels[PLAIN].copy_(torch.cat(plain))
-            if layer.bias is not None and conv.bias is not None:
+        layer.copy_plain_kernels(conv.weight)
+        if layer.bias is not None and conv.bias is not None:
+            with torch.no_grad():
                 layer.bias.copy_(conv.bias)
         return layer
+
+    @torch.no_grad()
+    def copy_plain_kernels(self, weight_OIhw: torch.Tensor) -> None:
+        """Makes each plain kernel the one that stands at its place in ``weight_OIhw``; the others stay (Sec. 4.1)."""
+        if PLAIN not in self.kernels:
+            return
+        parts = torch.split(weight_OIhw.flatten(0, 1).flatten(1), [count for _, count in self._components])
+        plain = [part for part, (symbol, _) in zip(parts, self._components, strict=True) if symbol == PLAIN]
+        self.kernels[PLAIN].copy_(torch.cat(plain))
 
     @torch.no_grad()
     def reset_parameters(self) -> None:

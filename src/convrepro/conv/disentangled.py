@@ -1,7 +1,7 @@
 """Disentangled convolution (Kobayashi 2023, "Disentangled convolution for optimizing receptive field")."""
 
 import math
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -33,6 +33,8 @@ class DisentangledConv2d(nn.Conv2d):
         *args: positional arguments of ``nn.Conv2d``.
         envelope_size: :math:`k_g`, taps of the envelope in each direction, in pixels: odd, at least 1. The paper
             trains with 9 (Sec. 3.1).
+        inference_size: taps of the envelope in eval mode and in ``to_conv2d()``, with the learned :math:`\sigma`: odd,
+            from 1 to ``envelope_size``, which None stands for. The paper shrinks 9 to 3 (Sec. 3.1, Table 1e).
         order: "env_conv" smooths the input, "conv_env" the output. The paper uses the first (Sec. 3.1).
         shared_sigma: one :math:`\sigma` for all channels, the "single" of Table 1d. The paper learns one for each.
         fixed_sigma: :math:`\sigma` in pixels, at least 0, instead of learned ones (Table 1h). 0 is ``nn.Conv2d``.
@@ -45,7 +47,8 @@ class DisentangledConv2d(nn.Conv2d):
         "reflect", and at least so many where it is "circular".
 
     Raises:
-        ValueError: if ``envelope_size`` is even or below 1, ``order`` is unknown, ``fixed_sigma`` is negative or not
+        ValueError: if ``envelope_size`` or ``inference_size`` is even or below 1, the second larger than the first,
+            ``order`` is unknown, ``fixed_sigma`` is negative or not
             finite, ``shared_sigma`` is asked for with ``fixed_sigma``, or ``nn.Conv2d`` refuses its arguments.
 
     Deviations:
@@ -64,7 +67,7 @@ class DisentangledConv2d(nn.Conv2d):
         torch.Size([1, 8, 5, 5])
         >>> conv.sigma()
         tensor([0.8326, 0.8326, 0.8326], grad_fn=<SqrtBackward0>)
-        >>> conv.shrink(envelope_size=3).to_conv2d()[0]
+        >>> DisentangledConv2d(3, 8, kernel_size=3, inference_size=3).to_conv2d()[0]
         Conv2d(3, 3, kernel_size=(1, 3), stride=(1, 1), padding=(0, 1), groups=3, bias=False)
     """
 
@@ -74,12 +77,18 @@ class DisentangledConv2d(nn.Conv2d):
         self,
         *args: Any,
         envelope_size: int = 9,
+        inference_size: int | None = None,
         order: Order = "env_conv",
         shared_sigma: bool = False,
         fixed_sigma: float | None = None,
         **kwargs: Any,
     ) -> None:
         check_envelope_size(envelope_size)
+        if inference_size is not None and not (inference_size % 2 == 1 and 1 <= inference_size <= envelope_size):
+            raise ValueError(
+                f"`inference_size` must be odd and lie in 1 .. {envelope_size}, the `envelope_size`, "
+                f"got {inference_size}."
+            )
         if order not in ("env_conv", "conv_env"):
             raise ValueError(f"`order` must be 'env_conv' or 'conv_env', got {order!r}.")
         if fixed_sigma is not None and not 0 <= fixed_sigma < math.inf:
@@ -90,6 +99,7 @@ class DisentangledConv2d(nn.Conv2d):
             )
         super().__init__(*args, **kwargs)
         self.envelope_size = envelope_size
+        self.inference_size = inference_size
         self.order = order
         self.shared_sigma = shared_sigma
         self.fixed_sigma = fixed_sigma
@@ -108,20 +118,10 @@ class DisentangledConv2d(nn.Conv2d):
         return torch.sqrt(self._variance())
 
     def taps(self) -> torch.Tensor:
-        """The envelope of each smoothed channel in one direction, Eq. (9): ``(C, K)`` or ``(O, K)``."""
-        return gaussian_taps(self._variance(), self.envelope_size)
-
-    def shrink(self, envelope_size: int) -> Self:
-        """Cuts the envelope to fewer taps for inference, in place; the learned sigma stays (Sec. 3.1, Table 1e).
-
-        Raises:
-            ValueError: if ``envelope_size`` is even, below 1 or larger than it is.
+        """The envelope of each smoothed channel in one direction, Eq. (9), as the layer's mode has it: ``(C, K)`` or
+        ``(O, K)``.
         """
-        check_envelope_size(envelope_size)
-        if envelope_size > self.envelope_size:
-            raise ValueError(f"`envelope_size` must be at most {self.envelope_size} to shrink, got {envelope_size}.")
-        self.envelope_size = envelope_size
-        return self
+        return self._taps_of(self.envelope_size) if self.training else self._inference_taps()
 
     def forward(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         if self.fixed_sigma == 0:
@@ -135,12 +135,12 @@ class DisentangledConv2d(nn.Conv2d):
 
     @torch.no_grad()
     def to_conv2d(self) -> nn.Conv2d | nn.Sequential:
-        """The same function by plain convolutions: two depth-wise ones and the filter, or the filter alone where
-        ``fixed_sigma`` is 0. The weights are copies.
+        """The function of eval mode by plain convolutions: two depth-wise ones and the filter, or the filter alone
+        where ``fixed_sigma`` is 0. The weights are copies.
         """
         if self.fixed_sigma == 0:
             return conv2d_like(self, self.weight, self.bias)
-        taps = self.taps()
+        taps = self._inference_taps()
         if self.order == "conv_env":
             layers = smoothing_layers(taps, taps, padding_mode=self.padding_mode, bias_C=self.bias)
             return nn.Sequential(conv2d_like(self, self.weight, None), *layers)
@@ -151,6 +151,7 @@ class DisentangledConv2d(nn.Conv2d):
     def extra_repr(self) -> str:
         shown: list[str] = [super().extra_repr()]  # type: ignore[no-untyped-call]
         shown += [f"envelope_size={self.envelope_size}, order={self.order!r}"]
+        shown += [] if self.inference_size is None else [f"inference_size={self.inference_size}"]
         shown += ["shared_sigma=True"] if self.shared_sigma else []
         shown += [] if self.fixed_sigma is None else [f"fixed_sigma={self.fixed_sigma}"]
         return ", ".join(shown)
@@ -158,6 +159,12 @@ class DisentangledConv2d(nn.Conv2d):
     def _filtered(self, x_NCHW: torch.Tensor, bias_O: torch.Tensor | None) -> torch.Tensor:
         y_NOHW: torch.Tensor = self._conv_forward(x_NCHW, self.weight, bias_O)
         return y_NOHW
+
+    def _inference_taps(self) -> torch.Tensor:
+        return self._taps_of(self.envelope_size if self.inference_size is None else self.inference_size)
+
+    def _taps_of(self, envelope_size: int) -> torch.Tensor:
+        return gaussian_taps(self._variance(), envelope_size)
 
     @property
     def _num_smoothed(self) -> int:

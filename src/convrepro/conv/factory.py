@@ -31,7 +31,7 @@ _GIVEN_BY_CODE = (
 
 
 class ConvFactory(Protocol):
-    """Makes the convolutions of one role in a network. They have no bias: batch normalisation follows."""
+    """Makes the convolutions of one role in a network, without bias unless asked: batch normalisation follows."""
 
     @property
     def num_latent(self) -> int:
@@ -45,12 +45,16 @@ class ConvFactory(Protocol):
         *,
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        bias: bool = False,
     ) -> nn.Module:
         """A convolution ``(B, C, H, W)`` to ``(B * num_latent, O, H', W')``."""
 
 
 def plain_conv() -> ConvFactory:
-    """Ordinary convolutions, initialised by N(0, 2 / (k^2 C)) (He et al. 2015; DK-CNN, Sec. 3.8)."""
+    """Ordinary convolutions, initialised by N(0, 2 / (k^2 I)), I the input channels of a group (He et al. 2015; DK-CNN,
+    Sec. 3.8). A bias starts at 0.
+    """
     return _PlainConv()
 
 
@@ -113,9 +117,13 @@ class _PlainConv:
         *,
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        bias: bool = False,
     ) -> nn.Module:
-        conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=bias)
         nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity="relu")
+        if conv.bias is not None:
+            nn.init.zeros_(conv.bias)
         return conv
 
 
@@ -141,14 +149,13 @@ class _OperatorConv:
         *,
         stride: int | tuple[int, int] = 1,
         padding: int | tuple[int, int] = 0,
+        groups: int = 1,
+        bias: bool = False,
     ) -> nn.Module:
+        own = dict(self.arguments)
+        if groups != 1 and own.setdefault("groups", groups) != groups:
+            raise ValueError(f"`groups` must be left to the network, which has {groups} here, got {own['groups']}.")
         operator = self.operator(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            bias=False,
-            **self.arguments,
+            in_channels, out_channels, kernel_size, stride=stride, padding=padding, bias=bias, **own
         )
         return OperatorLayer(operator, has_latent_axis=hasattr(self.operator, "count_latent"))

@@ -19,6 +19,7 @@ class ConvLayer:
     out_channels: int
     kernel_size: int
     stride: int = 1
+    groups: int = 1
 
 
 class ResidualBlock(nn.Module):
@@ -50,6 +51,7 @@ class ResidualBlock(nn.Module):
                 layer.kernel_size,
                 stride=layer.stride,
                 padding=layer.kernel_size // 2,
+                groups=layer.groups,
             )
             path[f"bnorm{number}"] = nn.BatchNorm2d(layer.out_channels)
             path[f"relu{number}"] = nn.ReLU(inplace=True) if number < len(layers) else None
