@@ -465,7 +465,7 @@ def test_every_entry_of_a_list_fits_its_table(name: str) -> None:
     assert found
     for entry in found:
         if entry.is_there:
-            assert jobs_of(entry, plan(entry.table, dataset=entry.dataset))
+            assert jobs_of(entry, plan(entry.table, datasets={"": entry.dataset} if entry.dataset else {}))
 
 
 def test_the_first_hours_have_the_order_of_their_issue() -> None:

@@ -55,7 +55,7 @@ def test_every_cell_of_every_table_is_what_hydra_makes_of_it(name: str, monkeypa
 
 
 def test_so_are_those_of_a_scaled_table_on_other_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {"scale": 0.02, "images": 0.5, "dataset": "cifar10_jpeg", "machine_overrides": ["machine.threads=1"]}
+    asked = {"scale": 0.02, "images": 0.5, "datasets": {"": "cifar10_jpeg"}, "machine_overrides": ["machine.threads=1"]}
     for overrides, config in _cells("dk_table7", monkeypatch, **asked):
         assert config == compose(overrides), overrides
 

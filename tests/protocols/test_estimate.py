@@ -90,7 +90,7 @@ def test_images_are_counted_as_they_are_split(protocol: str, images: float) -> N
         ImageSplit(torch.zeros(num_images, 1, 8, 8, dtype=torch.uint8), torch.arange(num_images) % 10)
         for num_images in (config.dataset.num_train_images, config.dataset.num_test_images)
     )
-    phases, _ = phases_of(config.protocol, ImageSet(train=train, test=test))
+    phases, _ = phases_of(config, ImageSet(train=train, test=test))
     config = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, epochs=1))
     trained = seconds_of([config], _speed(drawn_image=1.0), NOTHING)
     evaluated = seconds_of([config], _speed(evaluated_image=1.0), NOTHING)

@@ -18,9 +18,9 @@ from convrepro.models import num_macs, num_parameters
 from convrepro.protocols import export as export_module
 from convrepro.protocols.compose import compose
 from convrepro.protocols.export import NoWeights, check_packages, export, read_weights
+from convrepro.protocols.network import build_network
 from convrepro.protocols.recompose import config_of
 from convrepro.protocols.run import run
-from convrepro.protocols.train import build_network
 from convrepro.records import Record, workspace
 
 FORMATS = ("onnx", "pt2")

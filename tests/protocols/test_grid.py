@@ -44,9 +44,9 @@ def test_the_anchor_of_figure5_is_a_cell_of_table8() -> None:
         ({"scale": 0.02}, "dk_table7.scale0.02"),
         ({"images": 0.5, "num_seeds": 2}, "dk_table7.images0.5.seeds2"),
         ({"num_seeds": 5}, "dk_table7"),
-        ({"dataset": "cifar10_jpeg"}, "dk_table7.cifar10_jpeg"),
+        ({"datasets": {"": "cifar10_jpeg"}}, "dk_table7.cifar10_jpeg"),
         (
-            {"scale": 0.005, "images": 0.1, "num_seeds": 3, "dataset": "cifar10_jpeg"},
+            {"scale": 0.005, "images": 0.1, "num_seeds": 3, "datasets": {"": "cifar10_jpeg"}},
             "dk_table7.scale0.005.images0.1.seeds3.cifar10_jpeg",
         ),
     ],
@@ -59,7 +59,7 @@ def test_a_tables_name_tells_how_it_was_asked_for(arguments: dict[str, object], 
 
 
 def test_substituted_and_scaled_cells_say_so() -> None:
-    cell = grid.plan("dk_table7", dataset="cifar10_jpeg", scale=0.5).table.cells[0]
+    cell = grid.plan("dk_table7", datasets={"": "cifar10_jpeg"}, scale=0.5).table.cells[0]
     assert not cell.official_data
     assert cell.scaled
 
@@ -69,7 +69,7 @@ def test_substituted_and_scaled_cells_say_so() -> None:
     [
         ({"scale": 2.0}, r"`protocol.scale` must lie in"),
         ({"num_seeds": 0}, "`num_seeds` must be at least 1, got 0"),
-        ({"dataset": "cifar11"}, "unknown dataset 'cifar11'; did you mean 'cifar10'"),
+        ({"datasets": {"": "cifar11"}}, "unknown dataset 'cifar11'; did you mean 'cifar10'"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, object], message: str) -> None:
@@ -78,7 +78,7 @@ def test_wrong_arguments(arguments: dict[str, object], message: str) -> None:
 
 
 def test_a_count_cannot_be_scaled() -> None:
-    with pytest.raises(ValueError, match="table 'dk_table6' counts and trains nothing: there is nothing to scale"):
+    with pytest.raises(ValueError, match="table 'dk_table6' trains nothing: there is nothing to scale"):
         grid.plan("dk_table6", scale=0.5)
 
 

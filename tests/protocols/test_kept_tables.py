@@ -44,7 +44,7 @@ def _files(results: Path) -> list[str]:
     return sorted(path.name for path in results.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("asked", [{}, {"scale": 0.5, "num_seeds": 2, "dataset": "mnist"}, {"images": 0.25}])
+@pytest.mark.parametrize("asked", [{}, {"scale": 0.5, "num_seeds": 2, "datasets": {"": "mnist"}}, {"images": 0.25}])
 def test_a_kept_table_is_the_expanded_one(results: Path, expanded: list[str], asked: dict[str, object]) -> None:
     tables = [kept_tables.table("quickstart", results_dir=results, **asked) for _ in range(3)]  # type: ignore[arg-type]
     assert expanded == ["quickstart"]
@@ -133,7 +133,7 @@ def test_no_folder_is_made_for_it_and_one_that_cannot_be_written_is_no_error(tmp
     [
         ("quikstart", {}, "unknown table 'quikstart'; did you mean 'quickstart'"),
         ("../x", {}, r"unknown table '\.\./x'"),
-        ("quickstart", {"dataset": "../x"}, r"unknown dataset '\.\./x'"),
+        ("quickstart", {"datasets": {"": "../x"}}, r"unknown dataset '\.\./x'"),
         ("quickstart", {"scale": 3.0}, "`protocol.scale` must lie in"),
     ],
 )
@@ -146,3 +146,13 @@ def test_wrong_arguments(results: Path, name: str, asked: dict[str, object], mes
 def test_every_field_survives(results: Path) -> None:
     tables = [kept_tables.table("aconv_figure3", results_dir=results) for _ in range(2)]
     assert [dataclasses.asdict(table) for table in tables] == [dataclasses.asdict(grid.plan("aconv_figure3").table)] * 2
+
+
+def test_only_tables_that_are_kept_are_read_at_once(results: Path, configs: Path, expanded: list[str]) -> None:
+    kept = kept_tables.table("quickstart", results_dir=results)
+    kept_tables.table("dk_table6", results_dir=results, num_seeds=2)
+    assert kept_tables.those_kept(["quickstart", "dk_table6"], results_dir=results) == {"quickstart": kept}
+    path = configs / "recipe" / "quickstart.yaml"
+    path.write_text(path.read_text() + "# changed\n")
+    assert kept_tables.those_kept(["quickstart"], results_dir=results) == {}
+    assert len(expanded) == 2

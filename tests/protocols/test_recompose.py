@@ -65,7 +65,7 @@ def _changed(record: Record, path: str, value: Any) -> Record:
         ("quickstart", {}),
         ("dk_table6", {}),
         ("dk_table8", {"scale": 0.02, "images": 0.1}),
-        ("dk_table7", {"dataset": "cifar10_jpeg", "scale": 0.5}),
+        ("dk_table7", {"datasets": {"": "cifar10_jpeg"}, "scale": 0.5}),
         ("dk_figure5", {}),
     ],
 )

@@ -13,9 +13,10 @@ from convrepro.data import EvaluationLoader
 from convrepro.protocols import run as run_module
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
+from convrepro.protocols.network import build_network
 from convrepro.protocols.run import run, run_seeds
 from convrepro.protocols.schema import Config
-from convrepro.protocols.train import build_network, load_data
+from convrepro.protocols.train import load_data
 from convrepro.records import Record, store, workspace
 from convrepro.training import Learner, checkpoints
 

@@ -20,7 +20,11 @@ from convrepro.training import multistep
         ("recipe.milestones=[5,3]", r"`recipe.milestones` must be rising epochs"),
         ("protocol.scale=0", "`protocol.scale` must lie in"),
         ("protocol.scale=1.5", "`protocol.scale` must lie in"),
-        ("protocol.task=dance", "`protocol.task` must be one of classification, count, got 'dance'"),
+        (
+            "protocol.task=dance",
+            "`protocol.task` must be one of classification, segmentation, filters, step_timing, inference_timing, "
+            "count, got 'dance'",
+        ),
         (
             "recipe.augmentation.crop_mode=wrap",
             "`recipe.augmentation.crop_mode` must be one of zero, reflect",
@@ -96,3 +100,31 @@ def test_a_plateau_needs_its_metric_in_every_phase(overrides: list[str], message
     assert compose([plateau]).recipe.plateau is not None
     with pytest.raises(ValueError, match=message):
         compose([plateau, *overrides])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "+dataset.stored_size=[4,8]",
+            r"`dataset.stored_size` must be \[height, width\] from `image_size` \[8, 8\] on",
+        ),
+        ("+dataset.stored_size=[9]", r"`dataset.stored_size` must be \[height, width\] .* got \[9\]"),
+        ("+dataset.num_validation_images=0", "`dataset.num_validation_images` must be at least 1, got 0"),
+        ("recipe.augmentation.resized_crop_area=[0.1,1]", "`resized_crop_area` and `resized_crop_aspect`, or neither"),
+        ("recipe.augmentation.shift=0", r"`recipe.augmentation.shift` must lie in \(0, 1\], got 0"),
+        ("recipe.augmentation.zoom=1", r"`recipe.augmentation.zoom` must lie in \(0, 0.99\], got 1"),
+        ("recipe.augmentation.brightness_of_flipped=2", r"`recipe.augmentation.brightness_of_flipped` must lie in"),
+    ],
+)
+def test_stored_images_and_movements_out_of_range(override: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        compose(["dataset=digits", override])
+
+
+@pytest.mark.parametrize("area", ["[0.5,0.1]", "[0,1]", "[0.1,1.5]", "[0.1]"])
+def test_area_of_a_resized_crop_out_of_range(area: str) -> None:
+    with pytest.raises(ValueError, match=r"`recipe.augmentation.resized_crop_area` must be two rising positive"):
+        compose(
+            [f"recipe.augmentation.resized_crop_area={area}", "recipe.augmentation.resized_crop_aspect=[0.75,1.33]"]
+        )

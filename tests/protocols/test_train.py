@@ -9,11 +9,11 @@ import torch
 from convrepro.conv import AdaptiveConv2d, CurriculumSmoothingConv2d
 from convrepro.protocols import train
 from convrepro.protocols.compose import compose
+from convrepro.protocols.network import build_network
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config
 from convrepro.protocols.train import (
     backend_of,
-    build_network,
     device_of,
     evaluation_batch_size,
     load_data,
@@ -91,7 +91,7 @@ def _stop_at(fraction: float) -> Callable[[float], None]:
 
 
 def _trained(config: Config, folder: Path, report: Callable[[float], None] = lambda fraction: None) -> Learner:
-    (phase,), _ = phases_of(config.protocol, load_data(config))
+    (phase,), _ = phases_of(config, load_data(config))
     learner = make_learner(config, device=CPU, folder=folder, report=report)
     train_phase([learner], config, phase)
     assert not learner.reason
@@ -241,7 +241,7 @@ def test_where_streams_turn_out_to_be_impossible_only_auto_goes_on(
     monkeypatch.setattr(train, "fit", refuse)
     monkeypatch.setattr(train, "backend_of", lambda *arguments: "streams")
     config = compose(["dataset=digits", f"machine.backend={backend}"])
-    (phase,), _ = phases_of(config.protocol, load_data(config))
+    (phase,), _ = phases_of(config, load_data(config))
     learners = [make_learner(config, device=CPU, folder=tmp_path)]
     if backend == "auto":
         assert train_phase(learners, config, phase) == "loop"

@@ -11,7 +11,7 @@ from torch import nn
 from convrepro import config_files
 from convrepro.data import EpochLoader, EvaluationLoader, ImageSplit
 from convrepro.models import Dropout
-from convrepro.training import Learner, clip_gradients, fit, multistep, plateau
+from convrepro.training import Learner, Patience, clip_gradients, fit, multistep, plateau
 
 CPU = torch.device("cpu")
 NUM_IMAGES, BATCH_SIZE = 40, 12  # four batches, the last one short
@@ -63,7 +63,7 @@ def evaluations(device: torch.device = CPU) -> dict[str, EvaluationLoader]:
 
 
 def learning_rate_factor(epoch: int, history: dict[str, list[float]]) -> float:
-    return multistep([4], 0.5)(epoch) * plateau("validation_loss", 0.5, 0)(history)
+    return multistep([4], 0.5)(epoch) * plateau("validation_loss", 0.5, Patience(epochs=0))(history)
 
 
 def learner(seed: int, folder: Path, **keys: Any) -> Learner:

@@ -131,7 +131,7 @@ def test_training_metrics_are_means_over_images_the_short_last_batch_too(tmp_pat
             logits = network(x.double())
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
         num_correct += (logits.argmax(1) == labels).sum().item()
-    learner.end_training(40)
+    learner.end_training()
     learner.end_epoch(1.0)
     assert learner.history["train_loss"] == [pytest.approx(loss / 40)]
     assert learner.history["train_accuracy"] == [pytest.approx(100 * num_correct / 40)]
@@ -226,7 +226,7 @@ def test_bfloat16_is_for_forward_passes_only(tmp_path: Path) -> None:
         one.start_epoch(0)
         one.step(torch.randn(8, 1, 10, 10, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3)
     ours, theirs = (one.network[1].weight for one in (learner, exact))
-    assert ours.dtype == learner._logits(torch.ones(2, 1, 10, 10)).dtype == torch.float32
+    assert ours.dtype == learner.logits(torch.ones(2, 1, 10, 10)).dtype == torch.float32
     assert not torch.equal(ours, theirs)
     torch.testing.assert_close(ours, theirs, rtol=0.0, atol=0.02)
 
@@ -247,3 +247,72 @@ def test_a_compiled_learner_is_the_same_learner(tmp_path: Path, monkeypatch: pyt
         seeds.fitted([learner], 2)
     assert compiled == [learners[0].network]
     assert seeds.same_bits(*learners)
+
+
+def _pixel_learner(folder: Path) -> Learner:
+    torch.manual_seed(0)
+    return seeds.learner(0, folder, network=nn.Conv2d(1, 3, 3, padding=1).double(), accuracy="pixel_accuracy")
+
+
+def test_masks_are_counted_by_pixels(tmp_path: Path) -> None:
+    """Segmentation: mean loss and share of right pixels over all pixels of unequal batches."""
+    learner = _pixel_learner(tmp_path)
+    generator = torch.Generator().manual_seed(1)
+    batches = [
+        (torch.randn(num, 1, 4, 5, generator=generator), torch.randint(3, (num, 4, 5), generator=generator))
+        for num in (3, 1)
+    ]
+    loss = num_right = 0.0
+    for x, masks in batches:
+        with torch.no_grad():
+            logits = learner.network(x.double())
+        for b, row, column in itertools.product(range(len(x)), range(4), range(5)):
+            at_pixel = logits[b, :, row, column]
+            loss -= at_pixel.log_softmax(0)[masks[b, row, column]].item()
+            num_right += at_pixel.argmax().item() == masks[b, row, column].item()
+    learner.start_epoch(0)
+    learner.evaluate("test", batches)
+    learner.end_epoch(1.0)
+    assert learner.history["test_loss"] == [pytest.approx(loss / 80, rel=1e-6)]
+    assert learner.history["test_pixel_accuracy"] == [pytest.approx(100 * num_right / 80)]
+
+
+def test_a_label_among_the_first_k(tmp_path: Path) -> None:
+    """Logits 0, 1, ..., 9 for classes 0 to 9: the first three are 9, 8 and 7."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 10)).double()
+    with torch.no_grad():
+        network[1].weight.zero_()
+        network[1].bias.copy_(torch.arange(10.0))
+    learner = seeds.learner(0, tmp_path, network=network, top_k=3)
+    learner.start_epoch(0)
+    learner.evaluate("test", [(torch.zeros(5, 1, 2, 2), torch.tensor([9, 8, 7, 6, 0]))])
+    learner.end_epoch(1.0)
+    assert learner.history["test_accuracy"] == [20.0]
+    assert learner.history["test_top3_accuracy"] == [60.0]
+
+
+def test_rates_of_each_step_reach_every_group(tmp_path: Path) -> None:
+    """A rate proportional to the position: steps of half an epoch, two groups with rates of their own."""
+    used: list[list[float]] = []
+
+    class Noting(torch.optim.SGD):
+        def step(self, closure: object = None) -> None:
+            used.append([float(group["lr"]) for group in self.param_groups])
+
+    def groups(network: nn.Module) -> list[dict[str, object]]:
+        first, *others = network.parameters()
+        return [{"params": [first]}, {"params": others, "lr": 0.5}]
+
+    learner = seeds.learner(
+        0,
+        tmp_path,
+        make_optimizer=partial(Noting, lr=1.0),
+        parameter_groups=groups,
+        rates_at=lambda position, rate: {"lr": rate * (1.0 + position)},
+    )
+    seeds.fitted([learner], 2)
+    num_steps = len(seeds.train_loader())
+    positions = [epoch + step / num_steps for epoch in range(2) for step in range(num_steps)]
+    assert [first for first, _ in used] == pytest.approx([1.0 + x for x in positions])
+    assert [second for _, second in used] == pytest.approx([0.5 * (1.0 + x) for x in positions])
+    assert learner.history["learning_rate"] == pytest.approx([1.0, 2.0])

@@ -22,15 +22,17 @@ from typing import cast
 
 import torch
 
-from convrepro.data import EvaluationLoader, ImageSplit
+from convrepro.data import ImageSplit
 from convrepro.protocols.compose import compose
+from convrepro.protocols.generated import generated
+from convrepro.protocols.network import fresh_network
 from convrepro.protocols.phases import Phase
 from convrepro.protocols.run import run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.protocols.train import (
     backend_of,
     device_of,
-    evaluation_batch_size,
+    make_evaluation_loader,
     make_learner,
     make_train_loader,
 )
@@ -100,7 +102,10 @@ def measure(configs: Sequence[Config]) -> Speed:
     config, device = configs[0], device_of(configs[0].machine.accelerator)
     with _as_in_a_run(config), _folder_beside_the_records(config) as folder:
         started = time.perf_counter()
-        learners = [make_learner(other, device=device, folder=folder / str(other.seed)) for other in configs]
+        learners = [
+            make_learner(other, device=device, folder=folder / str(other.seed), make_network=fresh_network)
+            for other in configs
+        ]
         build = time.perf_counter() - started
 
         noise = _noise(config)
@@ -173,12 +178,8 @@ def _folder_beside_the_records(config: Config) -> Iterator[Path]:
 
 def _noise(config: Config) -> ImageSplit:
     """Random images and labels, as many as the timed steps can take."""
-    dataset, generator = config.dataset, torch.Generator().manual_seed(0)
-    shape = (_STORED_IMAGES, dataset.in_channels, *dataset.image_size)
-    images_NCHW = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
-    labels_N = torch.randint(dataset.num_classes, (_STORED_IMAGES,), generator=generator)
     num_images = config.recipe.batch_size * _MAX_STEPS
-    return ImageSplit(images_NCHW, labels_N).subset(torch.arange(num_images) % _STORED_IMAGES)
+    return generated(config, _STORED_IMAGES).subset(torch.arange(num_images) % _STORED_IMAGES)
 
 
 def _seconds_of_a_step(run: Callable[[range], None], num_steps: int, device: torch.device) -> float:
@@ -189,21 +190,14 @@ def _seconds_of_a_step(run: Callable[[range], None], num_steps: int, device: tor
 
 
 def _seconds_of_an_evaluated_image(config: Config, learner: Learner, noise: ImageSplit) -> float:
-    batch_size = evaluation_batch_size(config, learner.device)
-    loader = EvaluationLoader(
-        noise,
-        batch_size=batch_size,
-        mean=config.dataset.mean,
-        std=config.dataset.std,
-        device=learner.device,
-    )
+    loader = make_evaluation_loader(config, noise, learner.device)
     batches = iter(loader)
     seconds = (
         _seconds(partial(learner.evaluate, "test", itertools.islice(batches, 1)), learner.device)
         for _ in range(len(loader))
     )
     budget = _SHARE_OF_EVALUATION * SECONDS_PER_CELL
-    return _median(seconds, at_least=_MIN_BATCHES, budget=budget) / batch_size
+    return _median(seconds, at_least=_MIN_BATCHES, budget=budget) / loader.batch_size
 
 
 def _median(seconds: Iterator[float], *, at_least: int, budget: float) -> float:

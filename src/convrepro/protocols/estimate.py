@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from convrepro.models import num_macs
 from convrepro.protocols.calibration import Overheads, Speed
-from convrepro.protocols.schema import Config
-from convrepro.protocols.train import build_network
+from convrepro.protocols.network import build_network
+from convrepro.protocols.schema import TRAINED, Config
 
 _TRAINING_COST = 3  # forward, and backward to the activations and to the weights
 
@@ -48,7 +48,7 @@ def total_seconds(seconds: Iterable[float], num_processes: int) -> float:
 
 
 def _work(config: Config) -> float:
-    if config.protocol.task == "count":
+    if config.protocol.task not in TRAINED:
         return 0.0
     macs = num_macs(build_network(config), (config.dataset.in_channels, *config.dataset.image_size))
     images = sum(

@@ -17,9 +17,9 @@ from torch.export import Dim, ExportedProgram
 from convrepro import durable
 from convrepro.conv import fold
 from convrepro.models import num_macs, num_parameters
+from convrepro.protocols.network import build_network
 from convrepro.protocols.recompose import config_of, overrides_of
 from convrepro.protocols.schema import Config
-from convrepro.protocols.train import build_network
 from convrepro.records import Record, workspace
 from convrepro.training import checkpoints
 

@@ -11,11 +11,12 @@ from omegaconf.errors import OmegaConfBaseException
 from convrepro import config_files
 from convrepro.protocols import composer
 from convrepro.protocols.identity import run_id
-from convrepro.protocols.schema import Config
+from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.table_names import marked
 from convrepro.records import SELECTION_RULES, Cell, Table
 
 _LABELS = ("dataset", "model", "conv")
+_NO_AXES = ("metrics", "overrides")  # keys of a block that are said of all its cells
 
 
 @dataclass(kw_only=True)
@@ -33,7 +34,11 @@ class TableFile:
     baseline: str
     assumptions: list[str]
     overrides: list[str]  # Hydra overrides of every cell
-    grid: list[dict[str, list[Any]]] = field(default_factory=list)  # blocks; each is the product of its axes
+    metrics: list[str] = field(default_factory=list)  # of every cell, if it is more than `metric`
+    reference: dict[str, Any] = field(default_factory=dict)
+    cost: str = ""
+    # Blocks; each is the product of its axes. `metrics` and `overrides` of a block are those of its cells only.
+    grid: list[dict[str, list[Any]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,7 @@ def plan(
     scale: float = 1.0,
     images: float = 1.0,
     num_seeds: int | None = None,
-    dataset: str | None = None,
+    datasets: Mapping[str, str] | None = None,
     machine_overrides: Sequence[str] = (),
 ) -> PlannedTable:
     """Expands a table's grid.
@@ -60,7 +65,8 @@ def plan(
         scale: fraction of the epochs, in (0, 1].
         images: fraction of the training images, in (0, 1].
         num_seeds: seeds 0 .. num_seeds - 1; the table's own number if None.
-        dataset: a data set to take the place of the table's own, such as a pack of it.
+        datasets: a data set of the table -> one that takes its place, such as a pack of it; the key "" stands for the
+            only one that the table has.
         machine_overrides: Hydra overrides of ``machine``.
 
     Raises:
@@ -70,28 +76,35 @@ def plan(
     if num_seeds is not None and num_seeds < 1:
         raise ValueError(f"`num_seeds` must be at least 1, got {num_seeds}.")
     other_seeds = None if num_seeds == file.num_seeds else num_seeds
-    overrides = [*file.overrides, f"protocol.scale={scale}", f"protocol.images={images}", *machine_overrides]
+    replacing = _checked(datasets or {}, file)
+    scaling = [f"protocol.scale={scale}", f"protocol.images={images}"]
     compose = composer.shared().compose
     configs: dict[str, Config] = {}
     cells = []
-    for point in _points(file.grid):
-        if dataset is not None:
-            point = {**point, "dataset": dataset}
-        config = compose([*(f"{key}={value}" for key, value in point.items()), *overrides])
-        if config.protocol.task == "count" and config.is_scaled:
-            raise ValueError(f"table {name!r} counts and trains nothing: there is nothing to scale.")
-        cell = Cell(
-            run_id=run_id(config),
-            labels={key: str(value) for key, value in point.items()},
-            official_data=config.dataset.official,
-            scaled=config.is_scaled,
-        )
-        if cell.run_id in configs:
-            raise ValueError(f"table {name!r} has the cell {cell.labels} twice.")
-        configs[cell.run_id] = config
-        cells.append(cell)
+    for block in file.grid:
+        said = {key: [str(value) for value in block.get(key, [])] for key in _NO_AXES}
+        overrides = [*file.overrides, *said["overrides"]]
+        for point in _points(block):
+            point = {**point, "dataset": replacing.get(point["dataset"], point["dataset"])}
+            chosen = [f"{key}={_spelled(value)}" for key, value in point.items()]
+            config = compose([*chosen, *overrides, *scaling, *machine_overrides])
+            if config.protocol.task not in TRAINED and config.is_scaled:
+                config = compose([*chosen, *overrides, *machine_overrides])
+            cell = Cell(
+                run_id=run_id(config),
+                labels={key: str(value) for key, value in point.items()},
+                official_data=config.dataset.official,
+                scaled=config.is_scaled,
+                metrics=tuple(said["metrics"] or file.metrics),
+            )
+            if cell.run_id in configs:
+                raise ValueError(f"table {name!r} has the cell {cell.labels} twice.")
+            configs[cell.run_id] = config
+            cells.append(cell)
+    if (scale, images) != (1.0, 1.0) and not any(cell.scaled for cell in cells):
+        raise ValueError(f"table {name!r} trains nothing: there is nothing to scale.")
     table = Table(
-        name=marked(name, scale=scale, images=images, num_seeds=other_seeds, dataset=dataset),
+        name=marked(name, scale=scale, images=images, num_seeds=other_seeds, datasets=datasets or {}),
         config=name,
         paper=file.paper,
         title=file.about + _scaled(scale, images),
@@ -103,6 +116,9 @@ def plan(
         baseline=file.baseline,
         assumptions=tuple(file.assumptions),
         cells=tuple(cells),
+        reference={key: str(value) for key, value in file.reference.items()},
+        replaced={new: ours for ours, new in replacing.items()},
+        cost=file.cost,
     )
     return PlannedTable(table=table, configs=configs)
 
@@ -122,18 +138,40 @@ def _read(name: str) -> TableFile:
     if not file.grid:
         raise ValueError(f"configs/table/{name}.yaml: `grid` must have a block.")
     for block in file.grid:
+        if unknown := [key for key in block if "." not in key and key not in (*_LABELS, *_NO_AXES)]:
+            raise ValueError(f"configs/table/{name}.yaml: a block of `grid` has the unknown key {unknown[0]!r}.")
         if missing := [label for label in _LABELS if not block.get(label)]:
             raise ValueError(f"configs/table/{name}.yaml: a block of `grid` lacks {', '.join(missing)}.")
     return file
 
 
-def _points(grid: Sequence[Mapping[str, Sequence[Any]]]) -> list[dict[str, Any]]:
-    """Every combination of each block's axes; dataset, model and conv lead, the last axis varies fastest."""
-    points = []
-    for block in grid:
-        axes = {label: block[label] for label in _LABELS} | dict(block)
-        points += [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    return points
+def _checked(datasets: Mapping[str, str], file: TableFile) -> dict[str, str]:
+    """The data sets that are replaced, each by its name."""
+    own = list(dict.fromkeys(str(name) for block in file.grid for name in block["dataset"]))
+    if "" in datasets and (len(own) > 1 or len(datasets) > 1):
+        raise ValueError(
+            f"table {file.name!r} has the data sets {', '.join(own)}; say which one {datasets['']} stands in for, "
+            f"as in {own[0]}={datasets['']}."
+        )
+    found = {ours or own[0]: new for ours, new in datasets.items()}
+    for ours in found:
+        config_files.check_name(ours, own, kind=f"data set in table {file.name!r}:")
+    if len(set(found.values())) < len(found):
+        raise ValueError(
+            f"two data sets of table {file.name!r} cannot be replaced by one, got {', '.join(found.values())}."
+        )
+    return found
+
+
+def _points(block: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """Every combination of a block's axes; dataset, model and conv lead, the last axis varies fastest."""
+    axes = {label: block[label] for label in _LABELS} | {key: block[key] for key in block if key not in _NO_AXES}
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def _spelled(value: Any) -> Any:
+    """As Hydra reads it: a value of None is its word null."""
+    return "null" if value is None else value
 
 
 def _scaled(scale: float, images: float) -> str:

@@ -14,7 +14,7 @@ import joblib
 
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.run import run_seeds
-from convrepro.protocols.schema import Config
+from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.train import device_of
 from convrepro.records import Record
 
@@ -58,7 +58,7 @@ def launch(
 
 def default_launcher(runs: Sequence[Config]) -> str:
     """``joblib`` where several trainings and several cores meet: on a busy machine it is several times as fast."""
-    trainings = [config for config in runs if config.protocol.task != "count"]
+    trainings = [config for config in runs if config.protocol.task in TRAINED]
     return "joblib" if trainings and num_processes(trainings, "joblib") > 1 else "serial"
 
 

@@ -17,13 +17,16 @@ from torch import nn
 from convrepro.data import ImageSet
 from convrepro.models import facts_of, num_macs, num_operator_layers, num_parameters
 from convrepro.protocols import environment
+from convrepro.protocols.filter_learning import learn_from
 from convrepro.protocols.identity import run_id, what_is_computed
+from convrepro.protocols.network import build_network, start_network
+from convrepro.protocols.outcome import Outcome
 from convrepro.protocols.phases import Phase, phases_of
-from convrepro.protocols.schema import Config
+from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.selection import rules_of_latest, select
+from convrepro.protocols.step_timing import time_steps
 from convrepro.protocols.train import (
     Report,
-    build_network,
     device_of,
     load_data,
     make_learner,
@@ -82,9 +85,9 @@ def run_seeds(configs: Sequence[Config], *, report: SeedReport = lambda seed, fr
     if not waiting:
         return records
     # What cannot be built or read is found before anything is written.
-    build_network(config)
+    start_network(config)
     make_optimizer(config)
-    data = load_data(config) if config.protocol.task == "classification" else None
+    data = load_data(config) if config.protocol.task in (*TRAINED, "filters") else None
     with contextlib.ExitStack() as claims:
         claimed = [other for other in waiting if _is_claimed_for(other, claims)]
         records |= _records_of(claimed)  # of what another process has finished meanwhile
@@ -94,7 +97,7 @@ def run_seeds(configs: Sequence[Config], *, report: SeedReport = lambda seed, fr
         torch.set_num_threads(config.machine.threads or _DEFAULT_THREADS)
         keep_freed_memory()
         try:
-            for record in _count(claimed) if data is None else _classify(claimed, data, report):
+            for record in _records_made(claimed, data, report):
                 store.write(workspace.records_dir(results_dir), record)
                 records[record.seed] = record
         except Exception as error:
@@ -105,6 +108,12 @@ def run_seeds(configs: Sequence[Config], *, report: SeedReport = lambda seed, fr
         for other in claimed:
             _tidy(_folder(other), records[other.seed])
     return records
+
+
+def _records_made(configs: Sequence[Config], data: ImageSet | None, report: SeedReport) -> Iterator[Record]:
+    if data is not None and all(config.protocol.task in TRAINED for config in configs):
+        return _train(configs, data, report)
+    return _untrained(configs, data)
 
 
 def _records_of(configs: Sequence[Config]) -> dict[int, Record]:
@@ -133,24 +142,35 @@ def _tidy(folder: Path, record: Record) -> None:
         checkpoint.unlink()
     if record.status == "diverged":  # no epoch of it counts
         shutil.rmtree(workspace.weights_dir(folder), ignore_errors=True)
-    if record.config["protocol"]["task"] == "count":
+    if record.config["protocol"]["task"] not in TRAINED:
         shutil.rmtree(folder)
 
 
-def _count(configs: Sequence[Config]) -> Iterator[Record]:
-    device = torch.device("cpu")
+def _untrained(configs: Sequence[Config], data: ImageSet | None) -> Iterator[Record]:
+    """Records of tasks that train no network on a data set, one seed after the other."""
     for config in configs:
-        network = build_network(config)
-        facts = facts_of(network)
+        task = config.protocol.task
+        device = device_of(config.machine.accelerator if task.endswith("_timing") else "cpu")
+        made_with = environment.describe(device, config, 1)
+        match task:
+            case "filters":
+                assert data is not None
+                outcome = learn_from(config, data.train)
+            case "step_timing" | "inference_timing":
+                outcome = time_steps(config, device)
+            case _:
+                facts = facts_of(build_network(config))
+                outcome = Outcome(selected={"last": facts} if facts else {})
         yield _record(
             config,
-            network,
-            status="done",
+            build_network(config),
+            status="diverged" if outcome.reason else "done",
+            reason=outcome.reason,
             splits={},
-            epochs={},
-            selected={"last": facts} if facts else {},
-            measured=_measured(device, num_images=0, seconds=0.0),
-            environment=environment.describe(device, config, 1),
+            epochs=_compact({"train": outcome.epochs}),
+            selected=outcome.selected,
+            measured=_measured(device, num_images=0, seconds=outcome.seconds),
+            environment=made_with,
         )
 
 
@@ -173,14 +193,20 @@ class _Progress:
         self.num_images += len(learner.epoch_seconds) * len(phase.train)
 
 
-def _classify(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Iterator[Record]:
+def _train(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Iterator[Record]:
     if not configs:
+        return
+    if configs[0].protocol.random_test and len(configs) > 1:  # their images differ: one after the other
+        for config in configs:
+            yield from _train([config], data, report)
         return
     config, device = configs[0], device_of(configs[0].machine.accelerator)
     made_with = environment.describe(device, config, len(configs))  # before training: the checkout may change
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    phases, splits = phases_of(config.protocol, data.to(device))
+    phases, splits = phases_of(config, data.to(device))
+    if data.content_sha256:
+        splits["content"] = {"num_images": len(data.train) + len(data.test), "sha256": data.content_sha256}
     progress = {other.seed: _Progress() for other in configs}
     for position, phase in enumerate(phases):
         learners = [
@@ -209,8 +235,8 @@ def _report_phase(report: SeedReport, seed: int, num_before: int, num_phases: in
 
 def _weights_kept(config: Config, so_far: _Progress) -> KeepWeights:
     """Keeps weights of the phase that is reported, as the phase before it chose, if there is one."""
-    selecting = so_far.histories.get("select", {}).get("validation_accuracy")
-    rules = partial(rules_of_latest, num_epochs=config.num_epochs, validation=selecting)
+    selecting = so_far.histories.get("select", {}).get(f"validation_{config.accuracy}")
+    rules = partial(rules_of_latest, num_epochs=config.num_epochs, validation=selecting, accuracy=config.accuracy)
     return KeepWeights(workspace.weights_dir(_folder(config)), rules)
 
 
@@ -231,7 +257,11 @@ def _trained(
         reason=found.reason,
         splits=splits,
         epochs=_compact(found.histories),
-        selected=select(found.histories["train"], validation=chooser.get("validation_accuracy")) if is_done else {},
+        selected=select(
+            found.histories["train"], validation=chooser.get(f"validation_{config.accuracy}"), accuracy=config.accuracy
+        )
+        if is_done
+        else {},
         measured=_measured(device, num_images=found.num_images, seconds=found.seconds),
         environment=made_with | {"backend": " and ".join(dict.fromkeys(found.backends))},
     )

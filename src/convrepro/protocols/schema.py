@@ -8,12 +8,15 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-TASKS = ("classification", "count")
+TASKS = ("classification", "segmentation", "filters", "step_timing", "inference_timing", "count")
+TRAINED = ("classification", "segmentation")  # tasks that train on a data set, epoch by epoch
 CROP_MODES = ("zero", "reflect", "edge")
 ACCELERATORS = ("auto", "cpu", "gpu")
 BACKENDS = ("auto", "loop", "streams")
 PRECISIONS = ("float32", "tf32", "bfloat16")
-PLATEAU_METRICS = ("train_loss", "validation_loss", "test_loss")
+PLATEAU_METRICS = ("train_loss", "validation_loss", "test_loss", "held_out_loss")
+PLATEAU_COUNTINGS = ("keras",)
+CYCLES = ("gaussian", "cosine")
 MEMORY_FORMATS = ("channels_last", "contiguous")
 
 
@@ -31,15 +34,36 @@ class Augmentation:
     erase_aspect: list[float]
     erase_value: float
     erase_tries: int
+    resized_crop_area: list[float] | None = None  # of the image: a part of it is resampled to the size shown
+    resized_crop_aspect: list[float] | None = None  # width over height of that part
+    shift: float | None = None  # greatest, as a fraction of each side
+    zoom: float | None = None  # greatest, as a fraction, of each axis alone
+    brightness_of_flipped: float | None = None  # greatest change, as a fraction of white
 
 
 @dataclass(kw_only=True)
 class Plateau:
     """A learning rate that falls when a loss no longer does."""
 
-    metric: str
+    metric: (
+        str  # `held_out_loss` is that of the images a phase is judged on: validation images if it has any, else test
+    )
     decay_factor: float
     patience: int  # epochs without a gain that are waited
+    counting: str | None = None  # "keras": a gain is absolute and an epoch less is waited; None counts as torch does
+    cooldown: int | None = None  # epochs after a decay in which nothing is waited
+    least_rate: float | None = None
+
+
+@dataclass(kw_only=True)
+class OneCycle:
+    """A learning rate that rises once and falls once, step by step, over all epochs."""
+
+    shape: str
+    first_rate: float
+    last_rate: float
+    peak_at: float  # fraction of the steps after which the rate is the optimizer's own
+    momenta: list[float] | None = None  # at the start, at the peak and at the end; None leaves the optimizer's own
 
 
 @dataclass(kw_only=True)
@@ -59,6 +83,12 @@ class Recipe:
     clip_gradient_value: float | None = None  # of each element
     clip_gradient_norm: float | None = None  # of all parameters together
     sigma_clip: list[float] | None = None  # of ACONV after each step; None is [1/k, k] of the kernel's side k
+    sigma_learning_rate: float | None = None  # of ACONV's apertures; None is that of all parameters
+    decayed: str | None = None  # "kernels": weight decay of convolutions' and linear layers' weights only
+    initialisation: str | None = None  # of ordinary convolutions; None is each network's own
+    one_cycle: OneCycle | None = None
+    pretrained: str | None = None  # weights to start from: `torchvision/<enum>.<member>` or `run/<run id>`
+    trained: str | None = None  # "classifier": the features stay as they start; None trains all
 
 
 @dataclass(kw_only=True)
@@ -72,6 +102,10 @@ class Protocol:
     retrain: bool
     scale: float
     images: float
+    validation_fraction: float | None = None  # of the training images, in the place of `validation_images`
+    official_validation: bool | None = None  # the data set's own validation part chooses the epoch
+    random_test: bool | None = None  # each seed draws a test part of its own from all images
+    top_k: int | None = None  # evaluations also say how often the label is among the first k
 
 
 @dataclass(kw_only=True)
@@ -92,6 +126,8 @@ class Dataset:
     files: dict[str, dict[str, Any]]
     downloads: list[dict[str, Any]]
     options: dict[str, Any] = field(default_factory=dict)  # what only its reader needs
+    stored_size: list[int] | None = None  # of decoded images, if larger than `image_size`, which networks are given
+    num_validation_images: int | None = None  # of the official validation part, if there is one
 
 
 @dataclass(kw_only=True)
@@ -138,7 +174,21 @@ class Config:
     @property
     def num_validation_images(self) -> int:
         """Images held out of the training set, after scaling."""
-        return round(self.protocol.validation_images * self.protocol.images)
+        fraction = self.protocol.validation_fraction
+        num_images = self.protocol.validation_images if fraction is None else fraction * self.dataset.num_train_images
+        return round(num_images * self.protocol.images)
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are images to choose the epoch on."""
+        return bool(self.protocol.validation_images or self.protocol.validation_fraction) or bool(
+            self.protocol.official_validation
+        )
+
+    @property
+    def accuracy(self) -> str:
+        """What the share of right targets is called."""
+        return "pixel_accuracy" if self.protocol.task == "segmentation" else "accuracy"
 
     @property
     def memory_format(self) -> str:
@@ -201,6 +251,13 @@ def _in_one_line(error: OmegaConfBaseException) -> str:
 def _check_ranges(config: Config) -> None:
     recipe, protocol, augmentation = config.recipe, config.protocol, config.recipe.augmentation
     _in("protocol.task", protocol.task, TASKS)
+    for key, chosen, allowed in (
+        ("decayed", recipe.decayed, ("kernels",)),
+        ("initialisation", recipe.initialisation, ("glorot_uniform",)),
+        ("trained", recipe.trained, ("classifier",)),
+    ):
+        if chosen is not None:
+            _in(f"recipe.{key}", chosen, allowed)
     _in("recipe.augmentation.crop_mode", augmentation.crop_mode, CROP_MODES)
     _in("machine.accelerator", config.machine.accelerator, ACCELERATORS)
     _in("machine.backend", config.machine.backend, BACKENDS)
@@ -223,12 +280,30 @@ def _check_ranges(config: Config) -> None:
     ):
         if not (math.isfinite(value) and low <= value <= high):
             raise ValueError(f"`{key}` must lie in [{low:g}, {high:g}], got {value}.")
-    if protocol.validation_images and not config.num_validation_images:
+    if (protocol.validation_images or protocol.validation_fraction) and not config.num_validation_images:
         raise ValueError(
             f"`protocol.images` must leave a validation image of {protocol.validation_images}, got {protocol.images}."
         )
-    if protocol.retrain and not protocol.validation_images:
+    if protocol.retrain and not config.has_validation:
         raise ValueError("`protocol.retrain` must have `protocol.validation_images` to choose the epoch on, got 0.")
+    if protocol.validation_fraction is not None and not (
+        0 < protocol.validation_fraction < 1 and protocol.validation_images == 0
+    ):
+        raise ValueError(
+            "`protocol.validation_fraction` must lie in (0, 1) and `validation_images` be 0, got "
+            f"{protocol.validation_fraction} and {protocol.validation_images}."
+        )
+    if protocol.official_validation and (config.num_validation_images or protocol.random_test):
+        raise ValueError(
+            "`protocol.official_validation` must stand without `random_test` and with 0 `validation_images`, got "
+            f"{protocol.random_test} and {config.num_validation_images}."
+        )
+    if protocol.top_k is not None and not 1 < protocol.top_k <= config.dataset.num_classes:
+        raise ValueError(
+            f"`protocol.top_k` must lie in 2 .. {config.dataset.num_classes}, the classes, got {protocol.top_k}."
+        )
+    if protocol.task == "segmentation" and (recipe.trained or protocol.random_test or protocol.top_k):
+        raise ValueError("`protocol.task` segmentation knows no `recipe.trained`, `random_test` or `top_k`.")
     if recipe.milestones != sorted(set(recipe.milestones)) or any(m < 1 for m in recipe.milestones):
         raise ValueError(f"`recipe.milestones` must be rising epochs from 1 on, got {recipe.milestones}.")
     for key, pair in (
@@ -239,31 +314,89 @@ def _check_ranges(config: Config) -> None:
         if pair is not None and (len(pair) != 2 or not 0 < pair[0] <= pair[1] < math.inf):
             raise ValueError(f"`recipe.{key}` must be two rising positive numbers, got {pair}.")
     _in("model.memory_format", config.memory_format, MEMORY_FORMATS)
-    for key, limit in (("value", recipe.clip_gradient_value), ("norm", recipe.clip_gradient_norm)):
+    for key, limit in (
+        ("clip_gradient_value", recipe.clip_gradient_value),
+        ("clip_gradient_norm", recipe.clip_gradient_norm),
+        ("sigma_learning_rate", recipe.sigma_learning_rate),
+    ):
         if limit is not None and not 0 < limit < math.inf:
-            raise ValueError(f"`recipe.clip_gradient_{key}` must be above 0 and finite, got {limit}.")
+            raise ValueError(f"`recipe.{key}` must be above 0 and finite, got {limit}.")
     if recipe.plateau is not None:
-        _check_plateau(recipe.plateau, protocol)
+        _check_plateau(recipe.plateau, config)
+    if recipe.one_cycle is not None:
+        _check_one_cycle(recipe.one_cycle, recipe)
+    if recipe.pretrained is not None and recipe.pretrained.partition("/")[0] not in ("torchvision", "run"):
+        raise ValueError(
+            f"`recipe.pretrained` must be torchvision/<weights> or run/<run id>, got {recipe.pretrained!r}."
+        )
     if not config.machine.cache_dir:
         raise ValueError("`machine.cache_dir` must name a folder.")
     if len(config.dataset.image_size) != 2 or min(config.dataset.image_size) < 1:
         raise ValueError(f"`dataset.image_size` must be [height, width], got {config.dataset.image_size}.")
+    _check_stored_images(config.dataset)
+    _check_movements(augmentation)
     for key, node in (("conv", config.conv), ("model", config.model), ("recipe.optimizer", recipe.optimizer)):
         if not isinstance(node.get("_target_"), str):
             raise ValueError(f"`{key}._target_` must name a class, got {node.get('_target_')!r}.")
 
 
-def _check_plateau(schedule: Plateau, protocol: Protocol) -> None:
+def _check_stored_images(dataset: Dataset) -> None:
+    stored = dataset.stored_size or dataset.image_size
+    if len(stored) != 2 or any(side < shown for side, shown in zip(stored, dataset.image_size, strict=True)):
+        raise ValueError(
+            f"`dataset.stored_size` must be [height, width] from `image_size` {dataset.image_size} on, got {stored}."
+        )
+    if dataset.num_validation_images is not None and dataset.num_validation_images < 1:
+        raise ValueError(f"`dataset.num_validation_images` must be at least 1, got {dataset.num_validation_images}.")
+
+
+def _check_movements(augmentation: Augmentation) -> None:
+    area, aspect = augmentation.resized_crop_area, augmentation.resized_crop_aspect
+    if (area is None) != (aspect is None):
+        raise ValueError(
+            f"`recipe.augmentation` must have `resized_crop_area` and `resized_crop_aspect`, or neither, got {area} "
+            f"and {aspect}."
+        )
+    for name, pair, greatest in (("resized_crop_area", area, 1.0), ("resized_crop_aspect", aspect, math.inf)):
+        if pair is not None and (
+            len(pair) != 2 or not 0 < pair[0] <= pair[1] <= greatest or not math.isfinite(pair[1])
+        ):
+            raise ValueError(f"`recipe.augmentation.{name}` must be two rising positive numbers, got {pair}.")
+    for name, value, below in (
+        ("shift", augmentation.shift, 1.0),
+        ("zoom", augmentation.zoom, 0.99),
+        ("brightness_of_flipped", augmentation.brightness_of_flipped, 1.0),
+    ):
+        if value is not None and not 0 < value <= below:
+            raise ValueError(f"`recipe.augmentation.{name}` must lie in (0, {below:g}], got {value}.")
+
+
+def _check_plateau(schedule: Plateau, config: Config) -> None:
     _in("recipe.plateau.metric", schedule.metric, PLATEAU_METRICS)
     if not 0 < schedule.decay_factor <= 1 or schedule.patience < 0:
         raise ValueError(
             f"`recipe.plateau` must have a `decay_factor` in (0, 1] and a `patience` from 0 on, got "
             f"{schedule.decay_factor} and {schedule.patience}."
         )
-    if schedule.metric == "validation_loss" and not protocol.validation_images:
+    if schedule.counting is not None:
+        _in("recipe.plateau.counting", schedule.counting, PLATEAU_COUNTINGS)
+    if (schedule.cooldown or 0) < 0 or (schedule.least_rate or 0.0) < 0:
+        raise ValueError("`recipe.plateau` must have a `cooldown` and a `least_rate` from 0 on.")
+    if schedule.metric == "validation_loss" and not config.has_validation:
         raise ValueError("`recipe.plateau.metric` validation_loss needs `protocol.validation_images`, got 0.")
-    if schedule.metric != "train_loss" and protocol.retrain:
+    if schedule.metric not in ("train_loss", "held_out_loss") and config.protocol.retrain:
         raise ValueError(f"`recipe.plateau.metric` {schedule.metric} is missing in a phase of `protocol.retrain`.")
+
+
+def _check_one_cycle(cycle: OneCycle, recipe: Recipe) -> None:
+    _in("recipe.one_cycle.shape", cycle.shape, CYCLES)
+    rates = (cycle.first_rate, cycle.last_rate, *(cycle.momenta or []))
+    if not (0 < cycle.peak_at < 1 and all(0 <= rate < math.inf for rate in rates)):
+        raise ValueError("`recipe.one_cycle` must have a `peak_at` inside (0, 1), and rates and momenta from 0 on.")
+    if cycle.momenta is not None and (len(cycle.momenta) != 3 or max(cycle.momenta) >= 1):
+        raise ValueError(f"`recipe.one_cycle.momenta` must be three numbers below 1, got {cycle.momenta}.")
+    if recipe.plateau is not None or recipe.milestones:
+        raise ValueError("`recipe.one_cycle` must stand without `plateau` and with `milestones` [].")
 
 
 def _in(key: str, value: str, allowed: tuple[str, ...]) -> None:

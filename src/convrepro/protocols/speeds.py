@@ -19,7 +19,7 @@ from convrepro.protocols import environment
 from convrepro.protocols.calibration import Overheads, Speed, measure, measure_overheads
 from convrepro.protocols.estimate import seconds_of
 from convrepro.protocols.identity import run_id, what_is_computed
-from convrepro.protocols.schema import Config
+from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.train import device_of
 from convrepro.records.workspace import Run
 
@@ -48,7 +48,7 @@ class Speeds:
         conditions = _conditions(groups[0][0], num_processes)
         self._overheads_key = _key(conditions)
         self._keys = [
-            None if group[0].protocol.task == "count" else _key({**conditions, **_what_is_timed(group)})
+            None if group[0].protocol.task not in TRAINED else _key({**conditions, **_what_is_timed(group)})
             for group in groups
         ]
         self._known = _read(self._path)

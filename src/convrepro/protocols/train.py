@@ -5,24 +5,27 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
 
 from convrepro import targets
 from convrepro.conv import arguments, clip_after_step
-from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, load
-from convrepro.models import build
+from convrepro.data import EpochLoader, EvaluationLoader, ImageSet, ImageSplit, load
+from convrepro.protocols.network import start_network
 from convrepro.protocols.phases import Phase
 from convrepro.protocols.schema import Config, plain
 from convrepro.training import (
     CAPTURABLE,
     Learner,
+    Patience,
     Refused,
     clip_gradients,
     fit,
     multistep,
+    one_cycle,
+    parameter_groups,
     plateau,
     why_not_streams,
 )
@@ -52,17 +55,7 @@ def train_phase(learners: Sequence[Learner], config: Config, phase: Phase) -> st
         ValueError: if ``machine.backend`` names one that cannot.
     """
     device = learners[0].device
-    evaluations = {
-        name: EvaluationLoader(
-            split,
-            batch_size=evaluation_batch_size(config, device),
-            mean=config.dataset.mean,
-            std=config.dataset.std,
-            device=device,
-            num_workers=config.machine.workers,
-        )
-        for name, split in phase.evaluations.items()
-    }
+    evaluations = {name: make_evaluation_loader(config, split, device) for name, split in phase.evaluations.items()}
     run = partial(
         fit,
         learners,
@@ -87,16 +80,25 @@ def make_learner(
     *,
     device: torch.device,
     folder: Path,
+    make_network: Callable[[Config], nn.Module] = start_network,
     report: Report = lambda fraction: None,
     after_epoch: Callable[[Learner], None] | None = None,
 ) -> Learner:
-    """The learner of a config's seed, its weights drawn from the seed.
+    """The learner of a config's seed.
+
+    Args:
+        config: of the cell, with its seed.
+        device: where it learns.
+        folder: of its checkpoints and logs.
+        make_network: from the config to the network with its weights.
+        report: called with the finished fraction of a phase after each step.
+        after_epoch: called when an epoch is finished and evaluated.
 
     Raises:
-        ValueError: as ``build_network`` and ``make_optimizer``.
+        ValueError: as ``start_network`` and ``make_optimizer``.
     """
     memory_format = _MEMORY_FORMATS[config.memory_format]
-    network = build_network(config).to(device)
+    network = make_network(config).to(device)
     network.to(memory_format=memory_format)  # type: ignore[call-overload]
     recipe, machine = config.recipe, config.machine
     return Learner(
@@ -105,6 +107,14 @@ def make_learner(
         folder=folder,
         make_optimizer=make_optimizer(config, device),
         learning_rate_factor=_learning_rate_factor(config),
+        parameter_groups=partial(
+            parameter_groups,
+            sigma_learning_rate=recipe.sigma_learning_rate,
+            only_kernels_decay=recipe.decayed == "kernels",
+        ),
+        rates_at=_rates_at(config),
+        accuracy=config.accuracy,
+        top_k=config.protocol.top_k,
         clip_gradients=clip_gradients(recipe.clip_gradient_value, recipe.clip_gradient_norm),
         after_optimizer=lambda optimizer: clip_after_step(optimizer, network, recipe.sigma_clip),
         recipe_epoch=config.unscaled_epoch,
@@ -134,6 +144,20 @@ def make_train_loader(config: Config, phase: Phase, device: torch.device) -> Epo
         augmentation=plain(config.recipe.augmentation),
         device=device,
         num_workers=config.machine.workers,
+        image_size=config.dataset.image_size,
+    )
+
+
+def make_evaluation_loader(config: Config, split: ImageSplit, device: torch.device) -> EvaluationLoader:
+    """Batches of images that a phase is judged on."""
+    return EvaluationLoader(
+        split,
+        batch_size=evaluation_batch_size(config, device),
+        mean=config.dataset.mean,
+        std=config.dataset.std,
+        device=device,
+        num_workers=config.machine.workers,
+        image_size=config.dataset.image_size,
     )
 
 
@@ -143,9 +167,34 @@ def _learning_rate_factor(config: Config) -> Callable[[int, History], float]:
     by_epoch = multistep(recipe.milestones, recipe.decay_factor)
     if recipe.plateau is None:
         return lambda epoch, history: by_epoch(config.unscaled_epoch(epoch))
-    patience = round(recipe.plateau.patience * config.protocol.scale)
-    by_history = plateau(recipe.plateau.metric, recipe.plateau.decay_factor, patience)
+    schedule, scale = recipe.plateau, config.protocol.scale
+    patience = Patience(
+        epochs=round(schedule.patience * scale),
+        cooldown=round((schedule.cooldown or 0) * scale),
+        as_keras=schedule.counting == "keras",
+    )
+    least = (schedule.least_rate or 0.0) / recipe.optimizer["lr"]
+    by_history = plateau(schedule.metric, schedule.decay_factor, patience, least=least)
     return lambda epoch, history: by_epoch(config.unscaled_epoch(epoch)) * by_history(history)
+
+
+def _rates_at(config: Config) -> Callable[[float, float], dict[str, Any]] | None:
+    """From a position, in epochs, and an optimizer's rate to what a cycle sets there; None without a cycle."""
+    cycle, optimizer = config.recipe.one_cycle, config.recipe.optimizer
+    if cycle is None:
+        return None
+    make = partial(one_cycle, cycle.shape, peak_at=cycle.peak_at)
+
+    def settings(position: float, rate: float) -> dict[str, Any]:
+        fraction = position / config.num_epochs
+        found: dict[str, Any] = {"lr": make(first=cycle.first_rate, peak=rate, last=cycle.last_rate)(fraction)}
+        if cycle.momenta is not None:
+            first, peak, last = cycle.momenta
+            momentum = make(first=first, peak=peak, last=last)(fraction)
+            found |= {"betas": (momentum, optimizer["betas"][1])} if "betas" in optimizer else {"momentum": momentum}
+        return found
+
+    return settings
 
 
 def load_data(config: Config) -> ImageSet:
@@ -164,22 +213,6 @@ def load_data(config: Config) -> ImageSet:
         cache_dir=Path(machine.cache_dir),
         num_workers=machine.workers,
     )
-
-
-def build_network(config: Config) -> nn.Module:
-    """The network that a config names, its weights drawn from the config's seed.
-
-    Raises:
-        ValueError: if it cannot be built, or an argument of the operator's own is left to its default: what is
-            computed stands in the config, and so in the run id.
-    """
-    targets.import_plugins(config.plugins)
-    operator = targets.resolve(config.conv["_target_"], config.plugins)
-    operators_own = arguments.parameters(operator).keys() - arguments.parameters(nn.Conv2d).keys()
-    if missing := sorted(operators_own - config.conv.keys()):
-        raise ValueError(f"conv {config.conv.get('name')!r} must set {', '.join(missing)}, even to the default.")
-    torch.manual_seed(config.seed)
-    return build(model=config.model, conv=config.conv, dataset=plain(config.dataset), plugins=config.plugins)
 
 
 def make_optimizer(

@@ -1,6 +1,6 @@
 """One cell of a table: what is computed, and the labels under which a table shows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,12 +13,14 @@ class Cell:
             ``conv.points``; values as text.
         official_data: whether the data are the official distribution.
         scaled: whether fewer epochs or images are used than the protocol asks for.
+        metrics: what the table shows of it; empty for the table's own metric.
     """
 
     run_id: str
     labels: dict[str, str]
     official_data: bool
     scaled: bool
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,9 @@ class Table:
         baseline: the ``conv`` that the others are tested against.
         assumptions: where the paper is silent, what was decided.
         cells: in the order of the grid.
+        reference: labels of the cell that ``accuracy_loss`` is counted from; empty if there is none.
+        replaced: a data set that takes the place of one of the table's own -> that one.
+        cost: what all its runs take, as an estimate in words; empty if nothing is said.
     """
 
     name: str
@@ -53,6 +58,9 @@ class Table:
     baseline: str
     assumptions: tuple[str, ...]
     cells: tuple[Cell, ...]
+    reference: dict[str, str] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
+    cost: str = ""
 
     def runs(self) -> list[tuple[str, int]]:
         """Run id and seed of each of its runs, in the order of the cells."""

@@ -8,6 +8,7 @@ from typing import Any
 from convrepro.records.record import Record
 
 _MAX_CHARACTERS = {"names": 2_000, "reason": 2_000, "measured": 16_000, "environment": 16_000}
+_TRAINED = ("classification", "segmentation")
 _SELECT = "select_"  # before the metrics of a phase that only chooses an epoch
 
 
@@ -16,7 +17,8 @@ class _Asked:
     """What a configuration asks for.
 
     Args:
-        counts: whether nothing is trained.
+        task: what is done; only a task of ``_TRAINED`` has epochs on a data set.
+        accuracy: what the share of right targets is called.
         num_epochs: of each phase.
         retrain: whether a phase of its own chooses the epoch.
         has_validation: whether images are held out.
@@ -24,7 +26,8 @@ class _Asked:
         official_data: whether the data are the official distribution.
     """
 
-    counts: bool
+    task: str
+    accuracy: str
     num_epochs: int
     retrain: bool
     has_validation: bool
@@ -51,8 +54,9 @@ def check(record: Record) -> None:
     is_done = record.status == "done"
     _expect(is_done == (record.reason == ""), "a run has a `reason` if it diverged, and else none.")
     _check_epochs(record, asked)
-    if asked.counts:
-        _expect(is_done and record.selected.keys() <= {"last"}, "counts stand in `selected.last`, and do not diverge.")
+    if asked.task not in _TRAINED:
+        _expect(record.selected.keys() <= {"last"}, "what no data set was trained on stands in `selected.last`.")
+        _expect(is_done or asked.task == "filters", f"a run of the task {asked.task} does not diverge.")
     elif is_done:
         _check_selected(record, asked)
     else:
@@ -65,10 +69,12 @@ def check(record: Record) -> None:
 def _asked(config: Mapping[str, Any]) -> _Asked:
     protocol, scale, images = config["protocol"], config["protocol"]["scale"], config["protocol"]["images"]
     return _Asked(
-        counts=protocol["task"] == "count",
+        task=protocol["task"],
+        accuracy="pixel_accuracy" if protocol["task"] == "segmentation" else "accuracy",
         num_epochs=max(1, round(config["recipe"]["epochs"] * scale)),
         retrain=protocol["retrain"],
-        has_validation=round(protocol["validation_images"] * images) > 0,
+        has_validation=round(protocol["validation_images"] * images) > 0
+        or bool(protocol.get("official_validation") or protocol.get("validation_fraction")),
         scaled=scale != 1 or images != 1,
         official_data=config["dataset"]["official"],
     )
@@ -89,6 +95,8 @@ def _check_what_is_said(record: Record) -> None:
 
 
 def _check_epochs(record: Record, asked: _Asked) -> None:
+    if asked.task == "filters":
+        return
     lengths: dict[str, set[int]] = {"select": set(), "train": set()}
     for metric, values in record.epochs.items():
         _expect(isinstance(values, list), f"`epochs.{metric}` must be a list.")
@@ -96,7 +104,7 @@ def _check_epochs(record: Record, asked: _Asked) -> None:
             _check_value(f"epochs.{metric}", value)
         lengths["select" if metric.startswith(_SELECT) else "train"].add(len(values))
     for phase, found in lengths.items():
-        if asked.counts or (phase == "select" and not asked.retrain):
+        if asked.task not in _TRAINED or (phase == "select" and not asked.retrain):
             _expect(not found, f"`epochs` must have none of a phase {phase}.")
         elif record.status == "done":
             _expect(found == {asked.num_epochs}, f"each list of `epochs` must have {asked.num_epochs} values.")
@@ -114,9 +122,9 @@ def _check_value(where: str, value: Any) -> None:
 
 def _check_selected(record: Record, asked: _Asked) -> None:
     """Chooses the epochs again, from values of six digits; of equal epochs the first."""
-    choosers = {"best_on_test": "test_accuracy"}
+    choosers = {"best_on_test": f"test_{asked.accuracy}"}
     if asked.has_validation:
-        choosers["best_on_validation"] = f"{_SELECT if asked.retrain else ''}validation_accuracy"
+        choosers["best_on_validation"] = f"{_SELECT if asked.retrain else ''}validation_{asked.accuracy}"
     for metric in choosers.values():
         _expect(metric in record.epochs, f"`epochs.{metric}` is missing.")
     for metric, values in record.epochs.items():

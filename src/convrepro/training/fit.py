@@ -89,6 +89,8 @@ def _train(module: SeedGroup, num_epochs: int, names: "_Items") -> None:
         with warnings.catch_warnings():
             # Lightning's own, about torch's trees
             warnings.filterwarnings("ignore", message=".*`isinstance.treespec, LeafSpec.` is deprecated.*")
+            # batch normalisation of frozen features, which is meant to be
+            warnings.filterwarnings("ignore", message="Found .* module.* in eval mode at the start of training")
             trainer.fit(module, train_dataloaders=_Items(module.chunks()), val_dataloaders=names)
     except SystemExit as error:  # how Lightning ends an interrupted fit
         raise KeyboardInterrupt from error

@@ -24,18 +24,24 @@ Optimizer = torch.optim.Optimizer
 
 
 class Learner:
-    """Trains one network by cross entropy and keeps the metrics of every epoch.
+    """Trains one network by cross entropy, of images or of their pixels, and keeps the metrics of every epoch.
 
     Seeds that are trained together are several learners: each has its own network, optimizer, learning rate,
     random numbers, history, checkpoints and end. Sums are accumulated on the device and read once an epoch.
 
     Args:
-        network: from images (B, C, H, W) to logits (B, K), on its device and in its memory format.
+        network: from images (B, C, H, W) to logits (B, K), or (B, K, H, W) where the targets are masks (B, H, W), on
+            its device and in its memory format.
         seed: of the order and augmentation of its images and of the network's own randomness.
         folder: of its checkpoints and logs.
-        make_optimizer: from parameters to an optimizer.
+        make_optimizer: from parameters, or groups of them, to an optimizer.
+        parameter_groups: from the network to these.
         learning_rate_factor: from the 0-based epoch and the history so far to the factor of the optimizer's learning
             rate.
+        rates_at: for schedules that change within an epoch: from the position in the training, in epochs, and a group's
+            initial learning rate to what a step sets in that group of the optimizer, such as ``lr``.
+        accuracy: what the share of right targets is called: ``accuracy``, or ``pixel_accuracy`` of masks.
+        top_k: evaluations also note how often the label is among the first k, as ``top<k>_accuracy``.
         clip_gradients: called with the parameters before each step of the optimizer.
         after_optimizer: called with the optimizer once it is made, to register what must follow each of its steps.
         recipe_epoch: from the 0-based epoch to the epoch of the whole recipe, which layers with a method ``set_epoch``
@@ -53,8 +59,12 @@ class Learner:
         *,
         seed: int,
         folder: Path,
-        make_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        make_optimizer: Callable[[Iterable[Any]], Optimizer],
         learning_rate_factor: Callable[[int, History], float],
+        parameter_groups: Callable[[nn.Module], Iterable[Any]] = nn.Module.parameters,
+        rates_at: Callable[[float, float], Mapping[str, Any]] | None = None,
+        accuracy: str = "accuracy",
+        top_k: int | None = None,
         clip_gradients: Callable[[Sequence[nn.Parameter]], None] = lambda parameters: None,
         after_optimizer: Callable[[Optimizer], object] = lambda optimizer: None,
         recipe_epoch: Callable[[int], float] = float,
@@ -68,7 +78,7 @@ class Learner:
         self.after_epoch, self.report = after_epoch, report
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.device, self._dtype = self.parameters[0].device, self.parameters[0].dtype
-        self.optimizer = make_optimizer(network.parameters())
+        self.optimizer = make_optimizer(parameter_groups(network))
         self._initial_rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         for group in self.optimizer.param_groups:
             if self.device.type == "cuda" and group.get("fused"):  # a captured step reads its rate from the device
@@ -82,7 +92,8 @@ class Learner:
         self.precision, self._memory_format = precision, memory_format
         self._learning_rate_factor, self._recipe_epoch = learning_rate_factor, recipe_epoch
         self._clip_gradients = clip_gradients
-        self.train_sums = torch.zeros(2, dtype=torch.float64, device=self.device)  # loss, correct
+        self.rates_at, self._accuracy, self._top_k = rates_at, accuracy, top_k
+        self.train_sums = torch.zeros(4, dtype=torch.float64, device=self.device)  # loss, right, among the first k, all
         self._row: dict[str, float] = {}
         self._random_state: list[torch.Tensor] = []
         self.generator = torch.Generator(self.device)
@@ -110,16 +121,25 @@ class Learner:
         self._seed_random_numbers(f"network:{self.seed}:{epoch}")
         self.train_sums.zero_()
         self._row = {"learning_rate": self._initial_rates[0] * factor}
+        if self.rates_at is not None:
+            self.go_to(float(epoch))
+            self._row["learning_rate"] = float(self.optimizer.param_groups[0]["lr"])
 
-    def step(self, x_BCHW: torch.Tensor, labels_B: torch.Tensor) -> None:
+    def go_to(self, position: float) -> None:
+        """Sets what a schedule that changes within an epoch has at a position in the training, in epochs."""
+        if self.rates_at is not None:
+            for group, initial_rate in zip(self.optimizer.param_groups, self._initial_rates, strict=True):
+                group.update(self.rates_at(position, initial_rate))
+
+    def step(self, x_BCHW: torch.Tensor, targets: torch.Tensor) -> None:
         """One step of the optimizer. Reads nothing back from the device, so that it can be captured."""
         self.optimizer.zero_grad(set_to_none=True)
-        logits_BK = self._logits(x_BCHW)
-        loss = F.cross_entropy(logits_BK, labels_B)
+        logits = self.logits(x_BCHW)
+        loss = F.cross_entropy(logits, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         self._clip_gradients(self.parameters)
         self.optimizer.step()
-        self.train_sums += _sums(loss.detach() * len(labels_B), logits_BK.detach(), labels_B)
+        self.train_sums += _sums(loss.detach() * targets.numel(), logits.detach(), targets)
 
     @contextlib.contextmanager
     def own_random_numbers(self) -> Iterator[None]:
@@ -129,21 +149,21 @@ class Learner:
             yield
             self._random_state = _random_state(self.device)
 
-    def end_training(self, num_images: int) -> None:
-        """Notes the training metrics of the epoch: means over its images, each before the step that saw it."""
-        self._note("train", self.train_sums, num_images)
+    def end_training(self) -> None:
+        """Notes the training metrics of the epoch: means over its targets, each before the step that saw it."""
+        self._note("train", self.train_sums)
 
     @torch.inference_mode()
     def evaluate(self, name: str, batches: Iterable[Batch]) -> None:
-        """Notes mean loss and accuracy on all images of ``batches``."""
-        sums, num_images = torch.zeros_like(self.train_sums), 0
+        """Notes mean loss and accuracy on all targets of ``batches``."""
+        sums = torch.zeros_like(self.train_sums)
         self._seed_random_numbers(f"{name}:{self.seed}:{self.num_epochs}")
         with self.own_random_numbers():
-            for x_BCHW, labels_B in batches:
-                logits_BK = self._logits(x_BCHW)
-                sums += _sums(F.cross_entropy(logits_BK, labels_B, reduction="sum"), logits_BK, labels_B)
-                num_images += len(labels_B)
-        self._note(name, sums, num_images)
+            for x_BCHW, targets in batches:
+                logits = self.logits(x_BCHW)
+                loss = F.cross_entropy(logits, targets, reduction="sum")
+                sums += _sums(loss, logits, targets, self._top_k)
+        self._note(name, sums, self._top_k)
 
     def end_epoch(self, share: float) -> None:
         """Puts the epoch's metrics into the history; ``share`` of the time since its start was this learner's."""
@@ -186,15 +206,18 @@ class Learner:
                 f"the checkpoint in {self.folder} is of another version or network ({said}); delete it to start again."
             ) from error
 
-    def _logits(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+    def logits(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        """What the network says of images on its device, at least in float32, in the learner's precision and layout."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             x_BCHW = x_BCHW.to(self._dtype).contiguous(memory_format=self._memory_format)
-            logits_BK: torch.Tensor = self._forward(x_BCHW)
-        return logits_BK.to(torch.promote_types(logits_BK.dtype, torch.float32))
+            logits: torch.Tensor = self._forward(x_BCHW)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-    def _note(self, name: str, sums: torch.Tensor, num_images: int) -> None:
-        loss, num_correct = sums.tolist()
-        self._row |= {f"{name}_loss": loss / num_images, f"{name}_accuracy": 100.0 * num_correct / num_images}
+    def _note(self, name: str, sums: torch.Tensor, top_k: int | None = None) -> None:
+        loss, num_right, num_among, num_targets = sums.tolist()
+        self._row |= {f"{name}_loss": loss / num_targets, f"{name}_{self._accuracy}": 100.0 * num_right / num_targets}
+        if top_k:
+            self._row[f"{name}_top{top_k}_accuracy"] = 100.0 * num_among / num_targets
 
     def _seed_random_numbers(self, key: str) -> None:
         number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
@@ -209,8 +232,11 @@ class Learner:
             yield
 
 
-def _sums(loss: torch.Tensor, logits_BK: torch.Tensor, labels_B: torch.Tensor) -> torch.Tensor:
-    return torch.stack([loss.double(), (logits_BK.argmax(dim=1) == labels_B).sum().double()])
+def _sums(loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor, top_k: int | None = None) -> torch.Tensor:
+    """Loss, right targets, targets among the first k, and targets, each in all; logits have their classes second."""
+    right = (logits.argmax(dim=1) == targets).sum().double()
+    among = (logits.topk(top_k, dim=1).indices == targets.unsqueeze(1)).sum().double() if top_k else right
+    return torch.stack([loss.double(), right, among, right.new_full((), targets.numel())])
 
 
 def _laid_out_as(parameter: torch.Tensor, state: Mapping[str, Any]) -> dict[str, torch.Tensor]:

@@ -16,8 +16,10 @@ class Loop:
     def __init__(self, tell: Callable[[Learner, int], None]) -> None:
         self._tell = tell
         self._pairs: list[tuple[Learner, Iterator[Batch]]] = []
+        self._epoch, self._num_steps = 0, 1
 
     def start_epoch(self, learners: Sequence[Learner], loader: EpochLoader, epoch: int) -> None:
+        self._epoch, self._num_steps = epoch, len(loader)
         self._pairs = [(learner, iter(loader.epoch(learner.seed, epoch))) for learner in learners]
 
     def run(self, steps: range) -> None:
@@ -25,6 +27,7 @@ class Loop:
         for learner, batches in self._pairs:
             with learner.own_random_numbers():
                 for step in steps:
+                    learner.go_to(self._epoch + step / self._num_steps)
                     learner.step(*next(batches))
                     self._tell(learner, step + 1)
 

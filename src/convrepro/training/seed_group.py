@@ -79,7 +79,7 @@ class SeedGroup(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         for learner in self.active:
-            learner.end_training(self._train_loader.num_images)
+            learner.end_training()
 
     def validation_step(self, batch: str, batch_idx: int) -> None:
         for learner in self.active:

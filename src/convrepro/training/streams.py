@@ -192,6 +192,8 @@ class _Captured:
 def why_not_streams(learners: Sequence[Learner]) -> str:
     """Why the steps of learners cannot be captured, or a warm-up not undone, in half a sentence; empty if they can."""
     for learner in learners:
+        if learner.rates_at is not None:
+            return "takes learning rates that change between epochs only, not one_cycle"
         optimizer, groups = type(learner.optimizer), learner.optimizer.param_groups
         if optimizer not in CAPTURABLE or any(group.get("dampening") for group in groups):
             known = ", ".join(known.__name__ for known in CAPTURABLE)
