@@ -10,7 +10,8 @@ from convrepro import config_files
 from convrepro.conv.arguments import parameters
 from convrepro.protocols import grid
 from convrepro.protocols.compose import compose
-from convrepro.protocols.train import build_network, make_optimizer
+from convrepro.protocols.network import build_network
+from convrepro.protocols.train import make_optimizer
 from convrepro.targets import resolve
 
 BUILT = ("conv", "model", "recipe", "recipe/augmentation", "protocol", "machine")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from convrepro import papers
-from convrepro.papers import Paper, PrintedNumber, PrintedTable
+from convrepro.papers import Paper, PrintedComparison, PrintedNumber, PrintedTable
 from convrepro.papers.reader import COLUMNS, read_numbers
 
 # Transcribed a second time, for this test alone; by model: baseline, DK-CNN, DK-CNN(OF).
@@ -70,7 +70,7 @@ def test_every_printed_number_of_dk_cnn(dk_cnn: Paper, table: str) -> None:
     for model in MODELS:
         for conv in ("standard", "dk", "dk_first"):
             found = dk_cnn.printed(
-                table, {"dataset": DATASETS[table], "model": model, "conv": conv}, dk_cnn.tables[table].metric
+                table, {"dataset": DATASETS[table], "model": model, "conv": conv}, dk_cnn.tables[table].metrics[0]
             )
             assert found is not None
             spread = f"±{found.printed_spread}" if found.printed_spread else ""
@@ -179,30 +179,49 @@ def test_unknown_paper() -> None:
 
 
 TABLES = {
-    "t": PrintedTable(name="t", source="", metric="test_error", spread="std", selection="", note=""),
-    "u": PrintedTable(name="u", source="", metric="test_error", spread="", selection="", note=""),
+    "t": PrintedTable(name="t", source="", metrics=("test_error",), spread="std", selection="", note=""),
+    "u": PrintedTable(name="u", source="", metrics=("test_error",), spread="", selection="", note=""),
 }
-GOOD = "t,d,m,c,,test_error,5.96,0.06,5,%,"
+GOOD = "t,d,m,c,,,test_error,5.96,0.06,5.87,5,%,"
+COMPARED = "t,d,m,c,e,,t_statistic,-2.19,,,,,"
 
 
-def read(tmp_path: Path, *lines: str) -> list[PrintedNumber]:
+def read(tmp_path: Path, *lines: str) -> list[PrintedNumber | PrintedComparison]:
     path = tmp_path / "numbers.csv"
     path.write_text("\n".join([",".join(COLUMNS), *lines]) + "\n")
     return list(read_numbers(path, TABLES))
 
 
 def test_a_good_line_and_axes(tmp_path: Path) -> None:
-    plain, with_axes = read(tmp_path, GOOD, GOOD.replace("c,,", "c,conv.points=3 conv.pieces=2,"))
-    assert plain.value == 5.96
+    plain, with_axes = read(tmp_path, GOOD, GOOD.replace("c,,,", "c,,conv.points=3 conv.pieces=2,"))
+    assert isinstance(plain, PrintedNumber)
+    assert (plain.value, plain.best) == (5.96, 5.87)
     assert with_axes.labels == {**plain.labels, "conv.points": "3", "conv.pieces": "2"}
+
+
+def test_a_line_with_than_compares_two_cells(tmp_path: Path) -> None:
+    plain, with_axes = read(tmp_path, COMPARED, COMPARED.replace("e,,", "e k=3,k=7 l=1,"))
+    for comparison in (plain, with_axes):
+        assert isinstance(comparison, PrintedComparison)
+        assert comparison.value == -2.19
+    labels = {"dataset": "d", "model": "m", "conv": "c"}
+    assert isinstance(with_axes, PrintedComparison)
+    assert (plain.labels, with_axes.labels) == (labels, {**labels, "k": "7", "l": "1"})
+    assert with_axes.than == {**labels, "conv": "e", "k": "3"}
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
+        (COMPARED.replace("-2.19", "x"), "`printed` must be a decimal number, got 'x'"),
+        (COMPARED.replace("t_statistic", "f_statistic"), "unknown metric of a comparison 'f_statistic'"),
+        (COMPARED.replace("t_statistic,-2.19", "best_kernel_size,9"), "`printed` must be a kernel size such as 9x9"),
+        (COMPARED.replace("-2.19,,", "-2.19,0.1,"), "`spread` of a comparison must be empty, got '0.1'"),
+        (COMPARED.replace(",e,", ",e k,"), "`axes` must read like `conv.points=3 conv.pieces=2`, got 'k'"),
+        (GOOD.replace("5.87", "x"), "`best` must be empty or a decimal number, got 'x'"),
         (GOOD, "stands already in line 2"),
         (GOOD.replace("t,", "v,", 1), "unknown table 'v'"),
-        (GOOD.replace("5.96", "5,96"), "11 fields must stand here, got 12"),
+        (GOOD.replace("5.96", "5,96"), "13 fields must stand here, got 14"),
         (GOOD.replace("5.96", "nan"), "`printed` must be a decimal number, got 'nan'"),
         (GOOD.replace("5.96", ""), "`printed` must be a decimal number, got ''"),
         (GOOD.replace("0.06", "x"), "`spread` must be a decimal number of a known kind, got 'x'"),
@@ -210,9 +229,9 @@ def test_a_good_line_and_axes(tmp_path: Path) -> None:
         (GOOD.replace(",5,", ",0,"), "`num_runs` must be empty or a positive integer, got '0'"),
         (GOOD.replace("%", "k"), "unknown unit 'k'"),
         (GOOD.replace("test_error", "accuracy"), "the metric of t must be test_error"),
-        (GOOD.replace("c,,", "c,conv.points,"), "`axes` must read like"),
+        (GOOD.replace("c,,,", "c,,conv.points,"), "`axes` must read like"),
         (GOOD.replace("t,d,", "t,,"), "`dataset` must not be empty"),
-        ("t", "11 fields must stand here, got 1"),
+        ("t", "13 fields must stand here, got 1"),
     ],
 )
 def test_a_defect_is_named_with_file_and_line(tmp_path: Path, line: str, message: str) -> None:
@@ -235,3 +254,48 @@ def test_a_defect_of_the_yaml_file_is_named(tmp_path: Path, defect: str) -> None
     (tmp_path / "bad.csv").write_text(",".join(COLUMNS) + "\n")
     with pytest.raises(ValueError, match=r"bad.yaml lacks or adds a field"):
         papers.load("bad", tmp_path)
+
+
+YAML = """
+name: p
+title: T
+authors: [A]
+journal: J
+volume: null
+pages: ""
+year: 2021
+doi: ""
+tables:
+  t: {source: "", metrics: [a, b], spread: "", selection: "", note: ""}
+deviations: []
+claims:
+"""
+
+
+def write_paper(tmp_path: Path, claims: str) -> None:
+    (tmp_path / "p.yaml").write_text(YAML + claims)
+    (tmp_path / "p.csv").write_text(",".join(COLUMNS) + "\n")
+
+
+def test_a_list_of_values_is_a_claim_for_each(tmp_path: Path) -> None:
+    claim = (
+        "{table: t, kind: higher, where: {dataset: [d, e], k: x}, conv: c, than: f, than_where: {k: [y, z]}, source: S}"
+    )
+    write_paper(tmp_path, f"  - {claim}\n")
+    found = [(dict(claim.where), dict(claim.than_where)) for claim in papers.load("p", tmp_path).claims]
+    assert found == [({"dataset": dataset, "k": "x"}, {"k": k}) for dataset in ("d", "e") for k in ("y", "z")]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("kind: lower", "kind: smaller"), "unknown kind of claim 'smaller'"),
+        (("table: t", "table: u"), "unknown table 'u'"),
+        (("source: S", "source: S, metric: d"), "unknown metric of t 'd'"),
+    ],
+)
+def test_a_claim_of_something_unknown(tmp_path: Path, change: tuple[str, str], message: str) -> None:
+    claim = "{table: t, kind: lower, where: {dataset: d}, conv: c, than: f, source: S}"
+    write_paper(tmp_path, f"  - {claim.replace(*change)}\n")
+    with pytest.raises(ValueError, match=message):
+        papers.load("p", tmp_path)

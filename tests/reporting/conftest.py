@@ -1,6 +1,7 @@
 """Tables to report, built from round numbers and the printed ones of Table 5."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,6 +59,44 @@ def make() -> Callable[..., BuiltTable]:
 def built(make: Callable[..., BuiltTable]) -> BuiltTable:
     """One reproduced, one different and one incomplete cell."""
     return make()
+
+
+@pytest.fixture
+def compared() -> BuiltTable:
+    """Part of Table 2 of Tek et al. 2021: MNIST at two kernel sizes, the best run at 9, with both selection rules."""
+    runs = {
+        ("standard", "7"): (99.50, 99.52, 99.51, 99.53, 99.49),
+        ("standard", "9"): (99.58, 99.57, 99.59, 99.60, 99.56),
+        ("aconv", "7"): (99.60, 99.60, 99.60, 99.60, 99.60),
+        ("aconv", "9"): (99.63, 99.66, 99.62, 99.61, 99.63),
+    }
+    labels = {"dataset": "mnist", "model": "simple_cnn"}
+    cells = tuple(
+        Cell(
+            run_id=f"{conv}-{size}",
+            labels={**labels, "conv": conv, "model.kernel_size": size},
+            official_data=True,
+            scaled=False,
+        )
+        for conv, size in runs
+    )
+    fields: dict[str, Any] = {
+        **{"name": "aconv_table2", "config": "aconv_table2", "paper": "adaptive_kernels", "title": "ACONV"},
+        **{"source": "Table 2", "metric": "test_accuracy", "selection": "best_on_test", "num_seeds": 5, "margin": 0.3},
+        **{"baseline": "standard", "assumptions": (), "cells": cells},
+    }
+    records = [
+        replace(
+            _record(f"{conv}-{size}", seed, 0.0),
+            selected={
+                "best_on_validation": {"test_accuracy": accuracy - 0.02 * (seed % 2)},
+                "best_on_test": {"test_accuracy": accuracy},
+            },
+        )
+        for (conv, size), accuracies in runs.items()
+        for seed, accuracy in enumerate(accuracies)
+    ]
+    return build(Table(**fields), records, papers.load("adaptive_kernels"))
 
 
 HOSTILE = "=HYPERLINK(1)|<script>alert(1)</script>\x1b[31m\u202e$x_1$"

@@ -201,3 +201,35 @@ def test_a_mean_that_is_not_that_of_its_runs(built: BuiltTable, tmp_path: Path) 
     path.write_text(long_form.render(built).replace("0:6.5 ", "0:6.4 "), encoding="utf-8")
     with pytest.raises(ValueError, match=r":3: `mean`, `std` and `n` must be those of `values`"):
         compare(path)
+
+
+def test_a_table_of_ours_with_compared_cells_reads_back(compared: BuiltTable, tmp_path: Path) -> None:
+    """Lines of two cells are passed over."""
+    path = tmp_path / "aconv_table2.csv"
+    path.write_text(long_form.render(compared))
+    again = compare(path)
+    assert [row.ours for row in again.rows] == [row.ours for row in compared.rows]
+    assert [row.verdict.word for row in again.rows] == [row.verdict.word for row in compared.rows]
+
+
+def test_a_file_of_compared_cells_only(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"mine.csv has no line with a number of one cell"):
+        compare(write(tmp_path, f"{HEADER},than,mean,std,n", f"{CELL},standard,2.9,,"))
+
+
+def test_several_metrics_of_a_table(tmp_path: Path) -> None:
+    cell = "acl_table3,flowers102,resnet34_fastai,acl,M96P96"
+    lines = [f"{cell},accuracy_loss,-1.5,0.2,3", f"{cell},compact_factor,0.5,0,3"]
+    loss, factor = compare(write(tmp_path, "table,dataset,model,conv,conv.arrangement,metric,mean,std,n", *lines)).rows
+    assert (loss.verdict.word, factor.verdict.word) == ("differs", "reproduced")
+
+
+def test_a_data_set_in_the_place_of_one_of_several(tmp_path: Path) -> None:
+    """The mark of the table's name says which."""
+    cell = "aconv_table2.lfw-lfw_pack,lfw_pack,simple_cnn,aconv,9,test_accuracy"
+    (row,) = compare(
+        write(tmp_path, "table,dataset,model,conv,model.kernel_size,metric,mean,std,n", f"{cell},85.0,0.5,5")
+    ).rows
+    assert row.printed is not None
+    assert row.printed.printed == "85.79"
+    assert row.verdict.reason.startswith("data set lfw_pack in place of lfw")

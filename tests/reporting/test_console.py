@@ -43,3 +43,9 @@ def test_hostile_texts_neither_drive_the_terminal_nor_rich(hostile: BuiltTable) 
     text = printed(hostile, 200)
     assert "\x1b" not in text
     assert r"\x1b[31m" in text
+
+
+def test_compared_operators_are_printed_below_the_rows(compared: BuiltTable) -> None:
+    text = printed(compared, 200)
+    assert text.index("aconv - standard") > text.index("Two operators, compared as in the paper")
+    assert "paper's t" in text

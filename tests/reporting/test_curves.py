@@ -77,3 +77,19 @@ def test_a_printed_number_is_drawn_in_the_colour_of_its_line(grid: BuiltTable) -
 
 def test_curves_are_among_the_files_of_a_table(grid: BuiltTable, tmp_path: Path) -> None:
     assert write_all(grid, tmp_path)["png"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_metrics_and_data_sets_have_panels_of_their_own(grid: BuiltTable) -> None:
+    rows = (
+        *grid.rows,
+        *(replace(row, metric="test_top5_error") for row in grid.rows),
+        *(replace(row, labels={**row.labels, "dataset": "another"}) for row in grid.rows),
+    )
+    drawn = curves.draw(replace(grid, rows=rows))
+    assert [(axes.get_title(), axes.get_ylabel()) for axes in drawn.axes] == [
+        ("fashion_mnist", "test_error (%)"),
+        ("fashion_mnist", "test_top5_error (%)"),
+        ("another", "test_error (%)"),
+    ]
+    for axes in drawn.axes:
+        assert {container.get_label() for container in axes.containers} == {"conv.pieces 1", "conv.pieces 2"}

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,18 @@ def test_nothing_to_draw(make: Callable[..., BuiltTable]) -> None:
 def test_another_ending(built: BuiltTable, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must end in .png or .svg, got 'a.gif'"):
         figure.write(built, tmp_path / "a.gif")
+
+
+def test_each_metric_has_a_panel(built: BuiltTable) -> None:
+    rows = (*built.rows, *(replace(row, metric="test_top5_error") for row in built.rows[:2]))
+    first, second = figure.draw(replace(built, rows=rows)).axes
+    assert (len(first.get_yticklabels()), len(second.get_yticklabels())) == (3, 2)
+    assert first.get_xlabel().startswith("test_error (%): ours minus paper")
+    assert second.get_xlabel().startswith("test_top5_error (%): ours minus paper")
+    assert first.get_yticklabels()[0].get_text() == second.get_yticklabels()[0].get_text() == "cnn4 standard"
+
+
+def test_many_rows_make_a_high_picture(built: BuiltTable) -> None:
+    """0.28 inches a row."""
+    few, many = (figure.draw(replace(built, rows=built.rows * times)) for times in (1, 40))
+    assert many.get_figheight() - few.get_figheight() == pytest.approx(0.28 * 3 * 39)

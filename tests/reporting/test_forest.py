@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -7,7 +8,7 @@ from convrepro.tables import BuiltTable
 
 
 def test_zero_is_in_the_middle_and_all_rows_share_an_axis(built: BuiltTable) -> None:
-    reach = forest.reach(built.rows)
+    reach = forest.reach(built.rows, "test_error")
     for row, marks in zip(built.rows, forest.marks(built.rows), strict=True):
         assert row.difference is not None
         assert marks is not None
@@ -21,3 +22,16 @@ def test_zero_is_in_the_middle_and_all_rows_share_an_axis(built: BuiltTable) -> 
 def test_rows_without_a_difference_have_no_marks(make: Callable[..., BuiltTable]) -> None:
     assert forest.marks(make(paper="").rows) == [None, None, None]
     assert forest.marks([]) == []
+
+
+def test_each_metric_has_its_own_axis(built: BuiltTable) -> None:
+    """The middle row reaches furthest; alone in its metric it fills its axis, and the others fill theirs."""
+    rows = tuple(replace(row, metric="test_top5_error") if index == 1 else row for index, row in enumerate(built.rows))
+    shown = forest.marks(rows)
+    assert (
+        forest.reach(rows, "test_error")
+        < forest.reach(rows, "test_top5_error")
+        == forest.reach(built.rows, "test_error")
+    )
+    assert shown[1] == forest.marks(built.rows)[1]
+    assert shown[0] != forest.marks(built.rows)[0]

@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from convrepro.reporting import html
@@ -65,3 +66,16 @@ def test_claims_and_notes_stand_below(built: BuiltTable) -> None:
     texts = Outline(html.render(built)).texts
     assert "contradicted" in texts
     assert "300 epochs; the paper prints none." in texts
+
+
+def test_compared_operators_have_a_table_of_their_own(compared: BuiltTable) -> None:
+    page = html.render(compared)
+    assert "<h2>Two operators, compared as in the paper</h2>" in page
+    assert '<td class="label">aconv - standard</td>' in page
+    assert page.count("<table>") == page.count("</table>") == 2
+
+
+def test_the_reach_of_an_axis_is_said_if_all_rows_share_it(built: BuiltTable) -> None:
+    assert "ours minus paper, -1.2 to +1.2" in html.render(built)
+    rows = (replace(built.rows[0], metric="test_top5_error"), *built.rows[1:])
+    assert "ours minus paper, each metric on its own axis" in html.render(replace(built, rows=rows))

@@ -60,3 +60,9 @@ def test_compiles(fixture: str, request: pytest.FixtureRequest, tmp_path: Path) 
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_compared_operators_are_a_block_of_their_own(compared: BuiltTable) -> None:
+    text = latex.render(compared)
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == 3
+    assert "aconv - standard & 9x9 & 9x9 & 4.56 & 2.88" in text

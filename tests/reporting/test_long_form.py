@@ -3,6 +3,8 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from convrepro.reporting import long_form
 from convrepro.tables import BuiltTable
 
@@ -50,3 +52,25 @@ def test_texts_are_no_formulas_but_numbers_keep_their_sign(hostile: BuiltTable, 
         assert not line["model"].startswith(("=", "@"))
     assert rows(long_form.render(built))[2]["difference"].startswith("-0.00")
     assert "\x1b" not in long_form.render(hostile)
+
+
+def test_rare_columns_are_there_where_they_are_needed(built: BuiltTable, compared: BuiltTable) -> None:
+    rare = {"best", "printed_best", "best_on_validation", "optimism", "optimism_low", "than"}
+    assert not rare & rows(long_form.render(built))[0].keys()
+    line = rows(long_form.render(compared))[1]
+    assert rare <= line.keys()
+    assert "ratio" not in line
+    assert (line["best"], line["printed_best"], line["than"]) == ("99.6", "99.61", "")
+    assert float(line["optimism"]) == pytest.approx(0.008)
+
+
+def test_compared_cells_have_a_line_for_each_number(compared: BuiltTable) -> None:
+    lines = {line["metric"]: line for line in rows(long_form.render(compared)) if line["than"]}
+    assert {metric: line["printed"] for metric, line in lines.items()} == {
+        **{"best_kernel_size": "9x9", "t_statistic": "2.88", "p_value": "0.02"},
+        **{"best_kernel_size_by_mean.aconv": "", "best_kernel_size_by_mean.standard": ""},
+        **{"welch_t_statistic": "", "welch_p_value": ""},
+    }
+    assert lines["best_kernel_size"]["mean"] == "9"
+    assert lines["t_statistic"]["conv"] == "aconv"
+    assert {line["than"] for line in lines.values()} == {"standard model.kernel_size=9"}

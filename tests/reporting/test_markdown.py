@@ -34,3 +34,9 @@ def test_hostile_labels_stay_in_their_cells(hostile: BuiltTable) -> None:
     table = [line.replace(r"\|", "") for line in text.splitlines() if line.startswith("|")]
     assert len(table) == 4
     assert len({line.count("|") for line in table}) == 1
+
+
+def test_compared_operators_have_a_table_of_their_own(compared: BuiltTable) -> None:
+    text = markdown.render(compared)
+    assert "## Two operators, compared as in the paper\n\n| dataset | model      | operators" in text
+    assert "| mnist   | simple_cnn | aconv - standard |" in text

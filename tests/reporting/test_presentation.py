@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from convrepro.reporting.presentation import Presentation, present
-from convrepro.statistics import Summary
+from convrepro.statistics import Summary, ratio
 from convrepro.tables import BuiltTable
 
 
@@ -115,3 +115,86 @@ def test_nothing_hostile_is_left(hostile: BuiltTable) -> None:
 
 def test_an_empty_table(make: Callable[..., BuiltTable]) -> None:
     assert present(make({})).columns[0].texts == ()
+
+
+def test_optimism_and_the_honest_choice_stand_beside_the_best_on_test(compared: BuiltTable) -> None:
+    """Two of five seeds gain 0.02: mean 0.008, deviation 0.011, half-width 2.776 * 0.011 / sqrt(5) = 0.0136."""
+    shown = present(compared)
+    assert column(shown, "best_on_validation")[1] == "99.57 ± 0.02"
+    assert column(shown, "optimism [95 %]")[1] == "+0.01 [-0.01, +0.02]"
+    assert "epoch chosen by best_on_test" in " ".join(shown.remarks)
+    assert any(sentence.startswith("optimism: ") for sentence in shown.remarks)
+
+
+def test_optimism_of_one_seed_has_no_interval(compared: BuiltTable) -> None:
+    row = replace(compared.rows[0], optimism=Summary(n=1, mean=0.25))
+    assert column(present(replace(compared, rows=(row,))), "optimism [95 %]") == ("+0.25",)
+
+
+def test_best_runs(compared: BuiltTable) -> None:
+    """Only where the paper prints one."""
+    shown = present(compared)
+    assert column(shown, "best run") == ("", "99.60", "", "99.66")
+    assert column(shown, "paper's best") == ("", "99.61", "", "99.66")
+
+
+def test_ratios_of_times(compared: BuiltTable) -> None:
+    row = compared.rows[1]
+    assert row.printed is not None
+    time = replace(
+        row,
+        metric="train_step_microseconds",
+        printed=replace(row.printed, printed="238", printed_spread="", unit="us", metric="train_step_microseconds"),
+        ours=Summary(n=5, mean=300.04, std=2.0),
+        difference=None,
+        ratio=ratio(Summary(n=5, mean=300.0, std=2.0), Summary(n=5, mean=250.0, std=2.0)),
+        printed_ratio=238 / 180,
+    )
+    shown = present(replace(compared, rows=(time,)))
+    assert (column(shown, "ours"), column(shown, "paper")) == (("300.0 ± 2.0",), ("238 us",))
+    assert column(shown, "over standard [95 %]")[0].startswith("1.200 [1.1")
+    assert column(shown, "paper's ratio") == ("1.32",)
+    assert "difference [95 %]" not in [one.title for one in shown.columns]
+
+
+def test_a_mean_printed_to_one_digit_is_shown_with_two(compared: BuiltTable) -> None:
+    """Ours of 95.9, printed so, with a deviation of 0.09."""
+    row = compared.rows[1]
+    assert row.printed is not None
+    shown = present(replace(compared, rows=(replace(row, printed=replace(row.printed, printed="95.9")),)))
+    assert column(shown, "ours") == ("99.58 ± 0.02",)
+    assert column(shown, "paper") == ("95.9 ± 0.02",)
+
+
+def test_two_operators_beside_the_papers_t_test(compared: BuiltTable) -> None:
+    """By scipy.stats.ttest_ind of the runs at 9x9: t 4.564, p 0.00184; Welch's p 0.00197."""
+    shown = {one.title: one.texts for one in present(compared).comparisons}
+    assert shown == {
+        "dataset": ("mnist",),
+        "model": ("simple_cnn",),
+        "operators": ("aconv - standard",),
+        "size": ("9x9",),
+        "paper's size": ("9x9",),
+        "t": ("4.56",),
+        "paper's t": ("2.88",),
+        "p": ("0.0018",),
+        "paper's p": ("0.02",),
+        "Welch's t": ("4.56",),
+        "Welch's p": ("0.002",),
+        "best size by mean": ("aconv 9x9, standard 9x9",),
+    }
+
+
+def test_why_operators_are_not_compared_yet(compared: BuiltTable) -> None:
+    (one,) = compared.comparisons
+    waiting = replace(one, size="", than_size="", student=None, welch=None, best_by_mean={}, reason="1 cell incomplete")
+    shown = {column.title: column.texts for column in present(replace(compared, comparisons=(waiting,))).comparisons}
+    assert shown["not compared"] == ("1 cell incomplete",)
+    assert "t" not in shown
+    assert shown["paper's t"] == ("2.88",)
+
+
+def test_cells_of_two_sizes(compared: BuiltTable) -> None:
+    (one,) = compared.comparisons
+    found = present(replace(compared, comparisons=(replace(one, size="7", than_size="3"),)))
+    assert next(column.texts for column in found.comparisons if column.title == "size") == ("7x7 - 3x3",)

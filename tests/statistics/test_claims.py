@@ -5,7 +5,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convrepro.statistics import Summary, has_no_effect, lower, rises, trend
+from convrepro.statistics import Summary, alike, has_no_effect, higher, lower, rises, trend
 
 REFERENCE = Summary(n=5, mean=5.0, std=0.1)  # half-width against the same spread: 2.306 * 0.06325 = 0.1458
 
@@ -21,9 +21,25 @@ def test_lower(mean: float, word: str) -> None:
     assert finding.difference.estimate == pytest.approx(mean - 5.0)
 
 
+@pytest.mark.parametrize("mean", [4.85, 4.86, 5.0, 5.14, 5.15])
+def test_higher_is_lower_with_the_sides_exchanged(mean: float) -> None:
+    ours = Summary(n=5, mean=mean, std=0.1)
+    assert higher(ours, REFERENCE).word == lower(REFERENCE, ours).word
+
+
+@pytest.mark.parametrize(
+    ("mean", "margin", "word"),
+    [(5.0, 0.12, "holds"), (5.0, 0.11, "undecided"), (5.1, 0.12, "undecided"), (5.3, 0.12, "contradicted")],
+)
+def test_alike_needs_evidence_of_absence(mean: float, margin: float, word: str) -> None:
+    """Half-width of the 90 % interval: 1.860 * 0.06325 = 0.1176."""
+    assert alike(Summary(n=5, mean=mean, std=0.1), REFERENCE, margin=margin).word == word
+
+
 @pytest.mark.parametrize("poor", [None, Summary(n=1, mean=1.0), Summary(n=5, mean=math.nan, std=math.nan)])
 def test_too_few_runs_decide_nothing(poor: Summary | None) -> None:
     assert lower(poor, REFERENCE).word == lower(REFERENCE, poor).word == "undecided"
+    assert higher(poor, REFERENCE).word == alike(poor, REFERENCE, margin=1.0).word == "undecided"
 
 
 def test_trend_of_one_group_agrees_with_linregress() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convrepro.statistics import Summary, summarize
+from convrepro.statistics import Summary, sample_std, summarize
 
 errors = st.lists(st.floats(min_value=0.0, max_value=100.0), min_size=2, max_size=8)
 
@@ -78,3 +78,13 @@ def test_no_values() -> None:
 def test_impossible_summaries(fields: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Summary(**fields)  # type: ignore[arg-type]
+
+
+@given(errors)
+def test_a_deviation_with_n_becomes_that_of_the_sample(values: list[float]) -> None:
+    assert sample_std(float(np.std(values)), len(values)) == pytest.approx(float(np.std(values, ddof=1)), abs=1e-9)
+
+
+def test_one_run_has_no_sample_deviation() -> None:
+    with pytest.raises(ValueError, match="`n` must be at least 2, got 1"):
+        sample_std(0.1, 1)

@@ -94,7 +94,7 @@ def paper() -> Paper:
             "doe_table1": PrintedTable(
                 name="doe_table1",
                 source="Table 1",
-                metric="test_error",
+                metrics=("test_error",),
                 spread="std",
                 selection="last",
                 note="The note of Table 1.",

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from convrepro.papers import Paper
-from convrepro.records import Record, Table
+from convrepro.records import Cell, Record, Table
 from convrepro.statistics import Summary, Verdict
 from convrepro.tables import BuiltTable, Cost, build
 
@@ -249,3 +249,131 @@ def test_the_baseline_shares_all_labels_but_the_operators_own(
     new = build(table(labels=labels), records, None).rows[2]
     assert new.against_baseline is not None
     assert new.against_baseline.estimate == pytest.approx(-1.0)
+
+
+def accuracies(record: MakeRecord, run_id: str, *runs: float) -> list[Record]:
+    return [record(run_id, seed, 100.0 - accuracy) for seed, accuracy in enumerate(runs)]
+
+
+def test_counts_and_trainings_of_one_cell_stand_in_one_table(
+    record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    """Two run ids under the same labels, a metric each; the factor is that of ``last``, whatever the table's rule."""
+    labels = {"dataset": "d", "model": "m", "conv": "new"}
+    trained = Cell(run_id="t", labels=labels, official_data=True, scaled=False, metrics=("test_accuracy",))
+    counted = replace(trained, run_id="c", metrics=("compact_factor",))
+    selected = {"best_on_test": {"test_accuracy": 90.0}, "last": {"compact_factor": 0.25}}
+    records = [record(run_id, seed, 0.0, selected=selected) for run_id in ("t", "c") for seed in range(3)]
+    numbers = tuple(
+        replace(paper.numbers[1], metric=metric, printed=text, printed_spread="", unit="")
+        for metric, text in (("test_accuracy", "90.0"), ("compact_factor", "0.25"))
+    )
+    grid = table(metric="test_accuracy", selection="best_on_test", cells=(trained, counted))
+    tables = {"doe_table1": replace(paper.tables["doe_table1"], selection="best_on_test")}
+    rows = build(grid, records, replace(paper, numbers=numbers, tables=tables, claims=())).rows
+    assert [(row.run_id, row.metric, row.selection) for row in rows] == [
+        ("t", "test_accuracy", "best_on_test"),
+        ("c", "compact_factor", "last"),
+    ]
+    assert [row.printed.printed for row in rows if row.printed] == ["90.0", "0.25"]
+    assert rows[1].verdict.word == "reproduced"
+
+
+def test_one_metric_after_the_other(records: list[Record], table: MakeTable) -> None:
+    grid = table()
+    grid = replace(grid, cells=tuple(replace(cell, metrics=("test_error", "num_macs")) for cell in grid.cells))
+    rows = build(grid, records, None).rows
+    assert [(row.metric, row.labels["conv"]) for row in rows] == [
+        *(("test_error", conv) for conv in ("standard", "new")),
+        *(("num_macs", conv) for conv in ("standard", "new")),
+    ]
+    assert rows[3].added == 0.0
+    assert rows[1].against_baseline is not None
+
+
+LOSS = {"dataset": "d", "model": "m", "conv": "standard"}
+
+
+@pytest.fixture
+def lossy(record: MakeRecord, table: MakeTable, paper: Paper) -> Callable[..., BuiltTable]:
+    """A loss of 1.0 printed for ``new``, of 0 for the reference."""
+
+    def built(**changes: object) -> BuiltTable:
+        records = accuracies(record, "standard", 95.0, 94.0, 96.0) + accuracies(record, "new", 94.0, 93.1, 94.9)
+        numbers = tuple(
+            replace(number, metric="accuracy_loss", printed=text, printed_spread="", num_runs=None)
+            for number, text in zip(paper.numbers, ("0.", "1.0"), strict=True)
+        )
+        grid = table(**{"metric": "accuracy_loss", "reference": LOSS, **changes})
+        return build(grid, records, replace(paper, numbers=numbers, claims=()))
+
+    return built
+
+
+def test_losses_against_the_reference(lossy: Callable[..., BuiltTable]) -> None:
+    reference, new = lossy().rows
+    assert new.values == pytest.approx({0: 1.0, 1: 0.9, 2: 1.1})
+    assert new.verdict.word == "reproduced"
+    assert reference.ours == Summary(n=3, mean=0.0, std=0.0)
+    assert reference.verdict == Verdict(word="not comparable", reason="the others' losses are counted from here")
+
+
+def test_the_reference_of_a_table_on_another_data_set(lossy: Callable[..., BuiltTable]) -> None:
+    labels = [{"dataset": "pack", "model": "m", "conv": conv} for conv in ("standard", "new")]
+    new = lossy(labels=labels, replaced={"pack": "d"}).rows[1]
+    assert new.values == pytest.approx({0: 1.0, 1: 0.9, 2: 1.1})
+    assert new.verdict.reason == "data set pack in place of d"
+
+
+def test_a_reference_that_is_no_cell(lossy: Callable[..., BuiltTable]) -> None:
+    with pytest.raises(ValueError, match="`reference` of doe_table1 must be one cell with an accuracy_loss, got 0"):
+        lossy(reference={**LOSS, "model": "another"})
+
+
+def test_our_best_run_stands_beside_a_printed_one(records: list[Record], table: MakeTable, paper: Paper) -> None:
+    assert [row.best for row in build(table(), records, paper).rows] == [None, None]
+    numbers = tuple(replace(number, printed_best="4.80") for number in paper.numbers)
+    rows = build(table(), records, replace(paper, numbers=numbers)).rows
+    assert [row.best for row in rows] == pytest.approx([4.9, 3.9])  # of an error the lowest
+
+
+def test_times_are_compared_by_their_ratio(record: MakeRecord, table: MakeTable, paper: Paper) -> None:
+    """Printed 6.00 and 5.00 us; ours 130 and 100."""
+    metric = "train_step_microseconds"
+    numbers = tuple(
+        replace(number, metric=metric, printed=text, printed_spread="", unit="us")
+        for number, text in zip(paper.numbers, ("5.00", "6.00"), strict=True)
+    )
+    records = [
+        record(run_id, seed, 0.0, selected={"last": {metric: time + seed}})
+        for run_id, time in (("standard", 99.0), ("new", 129.0))
+        for seed in range(3)
+    ]
+    standard, new = build(table(metric=metric), records, replace(paper, numbers=numbers, claims=())).rows
+    assert new.verdict == Verdict(
+        word="not comparable", reason="times of two machines: only their ratios can be compared"
+    )
+    assert new.difference is None
+    assert new.ratio is not None
+    assert new.ratio.estimate == pytest.approx(1.3)
+    assert new.printed_ratio == pytest.approx(1.2)
+    assert (standard.ratio, standard.printed_ratio) == (None, None)
+
+
+def test_runs_on_different_images_are_a_problem(record: MakeRecord, table: MakeTable, paper: Paper) -> None:
+    records = [
+        record("new", seed, 4.0 + seed / 10, splits={"content": {"num_images": 3, "sha256": str(min(seed, 1)) * 64}})
+        for seed in range(3)
+    ]
+    row = build(table(), records, paper).rows[1]
+    problem = "the runs had different images: 000000000000 in seeds 0; 111111111111 in seeds 1, 2"
+    assert row.verdict == Verdict(word="incomplete", reason=problem)
+    assert problem in row.notes
+
+
+def test_several_data_sets_may_be_replaced(record: MakeRecord, table: MakeTable, paper: Paper) -> None:
+    """``replaced`` says which; the others stand for themselves."""
+    labels = [{"dataset": dataset, "model": "m", "conv": "standard"} for dataset in ("pack", "d2")]
+    rows = build(table(labels=labels, replaced={"pack": "d"}), [], paper).rows
+    assert rows[0].printed is not None
+    assert rows[1].printed is None

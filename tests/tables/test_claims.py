@@ -87,3 +87,59 @@ def test_an_incomplete_grid_decides_nothing_but_shows_what_there_is(
     (claim,) = build(table(), records, paper).claims
     assert claim.finding.word == "undecided"
     assert claim.finding.reason.startswith("1 of 2 cells incomplete; -4.05, 95 % interval [")
+
+
+def versus(kind: str, points: str, other: str) -> Claim:
+    where, than_where = ({"conv.points": value} for value in (points, other))
+    return Claim(
+        table="doe_table1",
+        kind=kind,  # type: ignore[arg-type]
+        where={**WHERE, "conv.pieces": "1", **where},
+        conv="new",
+        than="new",
+        than_where=than_where,
+        source="Sec. 4",
+    )
+
+
+def test_both_sides_may_differ_in_an_axis(judged: Callable[..., Sequence[JudgedClaim]]) -> None:
+    """The error is 20 plus the points."""
+    higher, lower, alike = judged(versus("higher", "8", "2"), versus("lower", "8", "2"), versus("alike", "8", "2"))
+    assert [claim.finding.word for claim in (higher, lower, alike)] == ["holds", "contradicted", "contradicted"]
+    assert higher.text == (
+        "d, m, conv.pieces 1: test_error of new (conv.points 8) is above that of new (conv.points 2)"
+    )
+    assert alike.text.endswith("test_error of new (conv.points 8) is that of new (conv.points 2)")
+
+
+def test_an_empty_value_stands_for_the_cell_without_the_label(
+    record: MakeRecord, table: MakeTable, paper: Paper
+) -> None:
+    labels = [{**WHERE, "conv": "new"}, {**WHERE, "conv": "new", "conv.sigma": "1"}]
+    records = [
+        record(run_id, seed, mean + seed / 10) for run_id, mean in (("new", 4.0), ("new-1", 5.0)) for seed in range(3)
+    ]
+    claim = Claim(
+        table="doe_table1", kind="lower", where={**WHERE, "conv.sigma": ""}, conv="new", than="new",
+        than_where={"conv.sigma": "1"}, source="",
+    )  # fmt: skip
+    (judged,) = build(table(labels=labels), records, replace(paper, claims=(claim,))).claims
+    assert judged.finding.word == "holds"
+    assert judged.text == "d, m: test_error of new is below that of new (conv.sigma 1)"
+
+
+def test_a_claim_is_about_its_metric(record: MakeRecord, table: MakeTable, paper: Paper) -> None:
+    """Top-1 errors say that new is lower, top-5 errors that it is higher."""
+    values = {"standard": (6.0, 1.0), "new": (4.0, 2.0)}
+    records = [
+        record(run_id, seed, 0.0, selected={"last": {"test_accuracy": accuracy, "test_top5_accuracy": 100 - five}})
+        for run_id, (one, five) in values.items()
+        for seed, accuracy in enumerate((100 - one, 99.9 - one, 99.8 - one))
+    ]
+    grid = table()
+    metrics = ("test_error", "test_top5_error")
+    grid = replace(grid, cells=tuple(replace(cell, metrics=metrics) for cell in grid.cells))
+    (claim,) = paper.claims
+    claims = build(grid, records, replace(paper, claims=(claim, replace(claim, metric="test_top5_error")))).claims
+    assert [one.finding.word for one in claims] == ["holds", "contradicted"]
+    assert "test_top5_error of new" in claims[1].text

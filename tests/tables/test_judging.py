@@ -3,7 +3,7 @@ import pytest
 from convrepro import papers
 from convrepro.papers import Paper
 from convrepro.statistics import Summary
-from convrepro.tables.judging import stand_in, subtract, theirs
+from convrepro.tables.judging import against_paper, stand_in, subtract, theirs
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +14,22 @@ def dk_cnn() -> Paper:
 def test_a_printed_number_as_a_summary(dk_cnn: Paper) -> None:
     assert theirs(dk_cnn.numbers[0]) == Summary(n=5, mean=5.96, std=0.06)
     assert theirs(None) is None
+
+
+def test_a_deviation_of_the_population_becomes_that_of_a_sample() -> None:
+    """Table 2, MNIST: 0.02 with n = 5 in the denominator is 0.02 * sqrt(5 / 4) = 0.02236."""
+    number = papers.load("adaptive_kernels").numbers[0]
+    summary = theirs(number)
+    assert summary is not None
+    assert (summary.n, summary.mean) == (5, 99.58)
+    assert summary.std == pytest.approx(0.02236, abs=1e-5)
+
+
+def test_times_are_not_subtracted_from_those_of_another_machine() -> None:
+    printed = next(n for n in papers.load("adaptive_kernels").numbers if n.unit == "us")
+    ours = Summary(n=5, mean=200.0, std=3.0)
+    assert against_paper("train_step_microseconds", ours, printed) is None
+    assert against_paper("test_accuracy", ours, printed) is not None
 
 
 def test_a_number_without_printed_runs_counts_as_one_run(dk_cnn: Paper) -> None:

@@ -1,6 +1,7 @@
 """Reads ``<paper>.yaml`` and ``<paper>.csv``, beside this file; a defect is named with file and line."""
 
 import csv
+import itertools
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -14,18 +15,22 @@ from convrepro.papers.paper import (
     UNITS,
     Claim,
     ClaimKind,
+    ComparisonMetric,
     Deviation,
     Paper,
+    PrintedComparison,
     PrintedNumber,
     PrintedTable,
     is_decimal,
+    is_kernel_size,
 )
 
 FOLDER = Path(__file__).parent
 COLUMNS = (
-    *("table", "dataset", "model", "conv", "axes", "metric", "printed"),
-    *("spread", "num_runs", "unit", "misprint"),
+    *("table", "dataset", "model", "conv", "than", "axes", "metric", "printed"),
+    *("spread", "best", "num_runs", "unit", "misprint"),
 )
+Printed = PrintedNumber | PrintedComparison
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -35,7 +40,7 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 @cache
 def load(paper: str, folder: Path = FOLDER) -> Paper:
-    """A paper's printed numbers, claims and deviations.
+    """A paper's printed numbers, comparisons, claims and deviations.
 
     Args:
         paper: name, such as ``dk_cnn``.
@@ -48,24 +53,30 @@ def load(paper: str, folder: Path = FOLDER) -> Paper:
     path = folder / f"{paper}.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
-        tables = {name: PrintedTable(name=name, **fields) for name, fields in content.pop("tables").items()}
-        claims = tuple(Claim(**fields) for fields in content.pop("claims"))
+        tables = {name: _table(name, fields) for name, fields in content.pop("tables").items()}
+        claims = tuple(claim for fields in content.pop("claims") for claim in _claims(fields, tables))
         deviations = tuple(Deviation(**fields) for fields in content.pop("deviations"))
         content["authors"] = tuple(content["authors"])
-        for table in tables.values():
-            if table.spread and table.spread not in SPREADS:
-                raise ValueError(f"{table.name} has the unknown spread {table.spread!r}.")
-        for claim in claims:
-            check_name(claim.table, tables, kind="table")
-            check_name(claim.kind, get_args(ClaimKind), kind="kind of claim")
-        numbers = tuple(read_numbers(folder / f"{paper}.csv", tables))
-        return Paper(**content, tables=tables, numbers=numbers, claims=claims, deviations=deviations)
+        printed = list(read_numbers(folder / f"{paper}.csv", tables))
+        return Paper(
+            **content,
+            tables=tables,
+            numbers=tuple(entry for entry in printed if isinstance(entry, PrintedNumber)),
+            comparisons=tuple(entry for entry in printed if isinstance(entry, PrintedComparison)),
+            claims=claims,
+            deviations=deviations,
+        )
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} lacks or adds a field: {error}.") from error
 
 
-def read_numbers(path: Path, tables: Mapping[str, PrintedTable]) -> Iterator[PrintedNumber]:
-    """The printed numbers of a CSV file, one per line.
+def read_numbers(path: Path, tables: Mapping[str, PrintedTable]) -> Iterator[Printed]:
+    """What a CSV file says that a paper prints, one number or comparison per line.
+
+    Args:
+        path: a CSV file with the columns ``COLUMNS``. In it a comparison is a line with ``than``, the second
+            cell's operator, which its own axes may follow: ``standard model.kernel_size=3``.
+        tables: what its lines may speak of.
 
     Raises:
         ValueError: if a line is not complete, stands twice, names an unknown table or holds no number.
@@ -79,38 +90,63 @@ def read_numbers(path: Path, tables: Mapping[str, PrintedTable]) -> Iterator[Pri
             where = f"{path}:{rows.line_num}"
             if len(row) != len(COLUMNS):
                 raise ValueError(f"{where}: {len(COLUMNS)} fields must stand here, got {len(row)}.")
+            fields = dict(zip(COLUMNS, row, strict=True))
             try:
-                number = _number(dict(zip(COLUMNS, row, strict=True)), tables)
+                check_name(fields["table"], tables, kind="table")
+                table = tables[fields["table"]]
+                printed = (_comparison if fields["than"].strip() else _number)(fields, table)
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from error
-            key = (number.table, number.metric, *sorted(number.labels.items()))
+            than = printed.than if isinstance(printed, PrintedComparison) else {}
+            key = (printed.table, printed.metric, *sorted(printed.labels.items()), *sorted(than.items()))
             if key in lines:
                 raise ValueError(f"{where}: stands already in line {lines[key]}.")
             lines[key] = rows.line_num
-            yield number
+            yield printed
 
 
-def _number(row: Mapping[str, str], tables: Mapping[str, PrintedTable]) -> PrintedNumber:
-    check_name(row["table"], tables, kind="table")
+def _table(name: str, fields: Mapping[str, Any]) -> PrintedTable:
+    table = PrintedTable(**{"name": name, **fields, "metrics": tuple(fields["metrics"])})
+    if table.spread and table.spread not in SPREADS:
+        raise ValueError(f"{name} has the unknown spread {table.spread!r}.")
+    return table
+
+
+def _claims(fields: Mapping[str, Any], tables: Mapping[str, PrintedTable]) -> Iterator[Claim]:
+    """The claims of an entry: one for each combination of the values that stand in lists."""
+    many = {
+        (group, label): values
+        for group in ("where", "than_where")
+        for label, values in fields.get(group, {}).items()
+        if isinstance(values, list)
+    }
+    for values in itertools.product(*many.values()):
+        chosen = {group: dict(labels) for group, labels in fields.items() if group in ("where", "than_where")}
+        for (group, label), value in zip(many, values, strict=True):
+            chosen[group][label] = value
+        claim = Claim(**{**fields, **chosen})
+        check_name(claim.table, tables, kind="table")
+        check_name(claim.kind, get_args(ClaimKind), kind="kind of claim")
+        if claim.metric:
+            check_name(claim.metric, tables[claim.table].metrics, kind=f"metric of {claim.table}")
+        yield claim
+
+
+def _number(row: Mapping[str, str], table: PrintedTable) -> PrintedNumber:
     check_name(row["unit"], UNITS, kind="unit")
-    table = tables[row["table"]]
-    if row["metric"] != table.metric:
-        raise ValueError(f"the metric of {table.name} must be {table.metric}, got {row['metric']!r}.")
+    if row["metric"] not in table.metrics:
+        raise ValueError(f"the metric of {table.name} must be {' or '.join(table.metrics)}, got {row['metric']!r}.")
     if not is_decimal(row["printed"]):
         raise ValueError(f"`printed` must be a decimal number, got {row['printed']!r}.")
     if row["spread"] and not (table.spread and is_decimal(row["spread"])):
         raise ValueError(f"`spread` must be a decimal number of a known kind, got {row['spread']!r}.")
+    if row["best"] and not is_decimal(row["best"]):
+        raise ValueError(f"`best` must be empty or a decimal number, got {row['best']!r}.")
     if row["num_runs"] and not (row["num_runs"].isdecimal() and int(row["num_runs"]) > 0):
         raise ValueError(f"`num_runs` must be empty or a positive integer, got {row['num_runs']!r}.")
-    axes = [axis.partition("=") for axis in row["axes"].split()]
-    if any(not (name and value) for name, _, value in axes):
-        raise ValueError(f"`axes` must read like `conv.points=3 conv.pieces=2`, got {row['axes']!r}.")
-    labels = {label: row[label] for label in ("dataset", "model", "conv")}
-    if empty := [label for label, value in labels.items() if not value]:
-        raise ValueError(f"`{empty[0]}` must not be empty.")
     return PrintedNumber(
         table=table.name,
-        labels=labels | {name: value for name, _, value in axes},
+        labels=_labels(row, row["conv"], row["axes"].split()),
         metric=row["metric"],
         printed=row["printed"],
         printed_spread=row["spread"],
@@ -118,4 +154,34 @@ def _number(row: Mapping[str, str], tables: Mapping[str, PrintedTable]) -> Print
         num_runs=int(row["num_runs"]) if row["num_runs"] else None,
         unit=row["unit"],
         misprint=row["misprint"],
+        printed_best=row["best"],
     )
+
+
+def _comparison(row: Mapping[str, str], table: PrintedTable) -> PrintedComparison:
+    check_name(row["metric"], get_args(ComparisonMetric), kind="metric of a comparison")
+    if odd := [column for column in ("spread", "best", "num_runs", "unit") if row[column]]:
+        raise ValueError(f"`{odd[0]}` of a comparison must be empty, got {row[odd[0]]!r}.")
+    is_size = row["metric"] == "best_kernel_size"
+    if not (is_kernel_size if is_size else is_decimal)(row["printed"]):
+        form = "a kernel size such as 9x9" if is_size else "a decimal number"
+        raise ValueError(f"`printed` must be {form}, got {row['printed']!r}.")
+    than, *than_axes = row["than"].split()
+    return PrintedComparison(
+        table=table.name,
+        labels=_labels(row, row["conv"], row["axes"].split()),
+        than=_labels(row, than, than_axes),
+        metric=row["metric"],  # type: ignore[arg-type]  # checked above
+        printed=row["printed"],
+        misprint=row["misprint"],
+    )
+
+
+def _labels(row: Mapping[str, str], conv: str, axes: list[str]) -> dict[str, str]:
+    pairs = [axis.partition("=") for axis in axes]
+    if any(not (name and value) for name, _, value in pairs):
+        raise ValueError(f"`axes` must read like `conv.points=3 conv.pieces=2`, got {' '.join(axes)!r}.")
+    labels = {"dataset": row["dataset"], "model": row["model"], "conv": conv}
+    if empty := [label for label, value in labels.items() if not value]:
+        raise ValueError(f"`{empty[0]}` must not be empty.")
+    return labels | {name: value for name, _, value in pairs}

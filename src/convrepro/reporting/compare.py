@@ -10,9 +10,9 @@ from convrepro.reporting import user_csv
 from convrepro.reporting.user_csv import Line
 from convrepro.statistics import Circumstances, Summary, summarize
 from convrepro.tables import BuiltTable, Row
-from convrepro.tables.judging import as_printed, judge, notes, obstacles, stand_in, subtract, theirs
+from convrepro.tables.judging import against_paper, as_printed, judge, notes, obstacles, stand_in
 from convrepro.tables.remarks import remarks
-from convrepro.tables.row import COUNTS
+from convrepro.tables.row import COUNTS, LOSS_OF_ACCURACY
 
 _LABELS = ("dataset", "model", "conv")
 _Key = tuple[str, ...]
@@ -24,13 +24,16 @@ def compare(csv_path: Path) -> BuiltTable:
     The columns ``table, dataset, model, conv, metric`` say what a line speaks of, further ones such as
     ``conv.points`` belong to them. A result is one line per run (``value``, perhaps ``seed``) or one per cell
     (``mean, std, n``; sample standard deviation), percentages in percent. The columns ``num_seeds, scaled,
-    official_data, selection, values`` of this project's own tables are understood; others are passed over.
+    official_data, selection, values`` of this project's own tables are understood; others are passed over, and so are
+    lines with a ``than``, which compare two cells.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if a line has a defect; names file and line.
     """
-    lines = user_csv.read(csv_path, ("table", *_LABELS, "metric"))
+    lines = [line for line in user_csv.read(csv_path, ("table", *_LABELS, "metric")) if not line.fields.get("than")]
+    if not lines:
+        raise ValueError(f"{csv_path} has no line with a number of one cell.")
     known = {config: paper for paper in map(papers.load, papers.names()) for config in paper.tables}
     groups: dict[_Key, list[Line]] = {}
     for line in lines:
@@ -71,7 +74,7 @@ def _key(line: Line, known: Mapping[str, Paper]) -> _Key:
         printed = paper.printed_labels(table, label) if paper else []
         line.check_name(line.text(label), {*config_files.names(label), *printed}, kind=label)
     if paper:
-        line.check_name(line.text("metric"), [paper.tables[table].metric], kind=f"metric of {table}")
+        line.check_name(line.text("metric"), paper.tables[table].metrics, kind=f"metric of {table}")
     if line.fields.get("selection"):
         line.check_name(line.fields["selection"], SELECTION_RULES, kind="selection")
     return (
@@ -131,11 +134,12 @@ def _values(line: Line) -> dict[int, float]:
 
 
 def _highest(line: Line) -> float:
-    return 100.0 if line.text("metric").endswith(("_error", "_accuracy")) else 1e18
+    return 100.0 if line.text("metric").endswith(("_error", "_accuracy", LOSS_OF_ACCURACY)) else 1e18
 
 
 def _value(line: Line, column: str) -> float:
-    value = line.number_in(column, low=0.0, high=_highest(line))
+    low = -100.0 if line.text("metric") == LOSS_OF_ACCURACY else 0.0
+    value = line.number_in(column, low=low, high=_highest(line))
     if line.text("metric") in COUNTS and not value.is_integer():
         raise line.error(f"`{column}` of a count must be a whole number, got {line.fields[column]}.")
     return value
@@ -150,7 +154,7 @@ def _row(group: Sequence[Line], known: Mapping[str, Paper], result: tuple[Summar
     labels, metric = _labels(line), line.text("metric")
     table, *marks = line.text("table").split(".")
     paper = known.get(table)
-    replaced = stand_in([labels["dataset"]], paper, table) if labels["dataset"] in marks else {}
+    replaced = _replaced(labels["dataset"], marks, paper, table)
     printed = paper.printed(table, as_printed(labels, replaced), metric) if paper else None
     margin = float(config_files.load("table", table)["margin"])
     selection = line.fields.get("selection", "")
@@ -161,6 +165,7 @@ def _row(group: Sequence[Line], known: Mapping[str, Paper], result: tuple[Summar
     given = Circumstances(
         num_seeds=max(asked, 1),
         obstacles=obstacles(
+            metric=metric,
             scaled=scaled,
             official_data=official_data,
             selection=selection,
@@ -185,9 +190,17 @@ def _row(group: Sequence[Line], known: Mapping[str, Paper], result: tuple[Summar
         ours=ours,
         cost=None,
         printed=printed,
-        difference=subtract(metric, ours, theirs(printed)),
+        difference=against_paper(metric, ours, printed),
         verdict=verdict,
         against_baseline=None,
         added=None,
         notes=notes(verdict, given),
     )
+
+
+def _replaced(dataset: str, marks: Sequence[str], paper: Paper | None, table: str) -> dict[str, str]:
+    """The data set -> the printed one in whose place it stands, as the marks of the table's name say."""
+    if dataset in marks:
+        return stand_in([dataset], paper, table)
+    named = [mark for mark in marks if mark.endswith(f"-{dataset}")]
+    return {dataset: named[0].removesuffix(f"-{dataset}")} if named else {}

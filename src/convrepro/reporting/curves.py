@@ -1,4 +1,7 @@
-"""Curves of a table: our means along an axis of numbers, one line for each group of otherwise equal cells."""
+"""Curves of a table: our means along an axis of numbers, one line for each group of otherwise equal cells.
+
+Metrics and data sets differ in scale: each has a panel of its own.
+"""
 
 import math
 from collections import defaultdict
@@ -10,10 +13,12 @@ from convrepro.reporting.presentation import label_names, metric_with_unit
 from convrepro.tables import BuiltTable, Row
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _NO_AXIS = ("dataset", "model", "conv")
 _FEWEST_POINTS = 3
+_HEIGHT = 4.2  # of a panel that is alone, in inches
 
 
 def axis(built: BuiltTable) -> str | None:
@@ -45,22 +50,33 @@ def draw(built: BuiltTable) -> "Figure":
     along = axis(built)
     if along is None:
         raise ValueError(f"{built.name} has no axis of three numbers or more to draw curves along.")
-    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    for name, rows in _lines(_finite(built.rows), along).items():
-        points = sorted((float(row.labels[along]), row.ours.mean, row.ours.std or 0.0) for row in rows if row.ours)
+    panels: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in _finite(built.rows):
+        panels[row.metric, row.labels["dataset"]].append(row)
+    figure = Figure(figsize=(7.0, _HEIGHT if len(panels) == 1 else 0.75 * _HEIGHT * len(panels)), layout="constrained")
+    all_axes = figure.subplots(len(panels), squeeze=False)[:, 0]
+    for axes, ((_, dataset), rows) in zip(all_axes, panels.items(), strict=True):
+        _draw_panel(axes, rows, along)
+        if len(panels) > 1:
+            axes.set_title(neutral.without_mathematics(neutral.plain(dataset)), fontsize=9)
+    write_title = figure.suptitle if len(panels) > 1 else all_axes[0].set_title
+    write_title(neutral.without_mathematics(neutral.plain(built.title)), fontsize=10)
+    return figure
+
+
+def _draw_panel(axes: "Axes", rows: Sequence[Row], along: str) -> None:
+    for name, members in _lines(rows, along).items():
+        points = sorted((float(row.labels[along]), row.ours.mean, row.ours.std or 0.0) for row in members if row.ours)
         x, means, deviations = zip(*points, strict=True)
         drawn = axes.errorbar(x, means, deviations, marker="o", markersize=4, linewidth=1.2, capsize=2, label=name)
-        for row in rows:
+        for row in members:
             if row.printed:
                 colour = drawn.lines[0].get_color()
                 axes.plot(float(row.labels[along]), row.printed.value, "D", markerfacecolor="none", color=colour)
     axes.set_xlabel(neutral.without_mathematics(along))
-    axes.set_ylabel(neutral.without_mathematics(metric_with_unit(built.rows[0])))
-    axes.set_title(neutral.without_mathematics(neutral.plain(built.title)), fontsize=10)
+    axes.set_ylabel(neutral.without_mathematics(metric_with_unit(rows[0])))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
-    return figure
 
 
 def _lines(rows: Sequence[Row], along: str) -> Mapping[str, list[Row]]:

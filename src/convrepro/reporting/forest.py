@@ -1,4 +1,4 @@
-"""Where a forest plot's marks lie: one axis for all rows of a table."""
+"""Where a forest plot's marks lie: one axis for all rows of a metric."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Marks:
 
 def marks(rows: Sequence[Row]) -> list[Marks | None]:
     """Marks of each row; None where no difference has been computed. Zero is in the middle."""
-    reach = max((_reach(row) for row in rows), default=0.0)
-    return [_marks(row, reach) for row in rows]
+    reaches = {metric: reach(rows, metric) for metric in {row.metric for row in rows}}
+    return [_marks(row, reaches[row.metric]) for row in rows]
 
 
-def reach(rows: Sequence[Row]) -> float:
-    """The difference at the right end of the axis."""
-    return max((_reach(row) for row in rows), default=0.0)
+def reach(rows: Sequence[Row], metric: str) -> float:
+    """The difference at the right end of the axis of a metric."""
+    return max((_reach(row) for row in rows if row.metric == metric), default=0.0)
 
 
 def _reach(row: Row) -> float:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from convrepro.reporting import forest
+from convrepro.reporting import comparison_columns, forest
 from convrepro.reporting.presentation import TONES, present
 from convrepro.tables import BuiltTable
 
@@ -25,11 +25,20 @@ def render(built: BuiltTable) -> str:
             tones=TONES,
             width=WIDTH,
             has_forest=any(marks),
-            reach=f"{forest.reach(built.rows):.2g}",
+            forest_title=_forest_title(built),
+            comparison_title=comparison_columns.TITLE,
+            comparisons=list(zip(*(column.texts for column in shown.comparisons), strict=True)),
             rows=list(zip(rows, shown.words, shown.reasons, marks, strict=True)),
         )
         + "\n"
     )
+
+
+def _forest_title(built: BuiltTable) -> str:
+    """Says how far the axis reaches, if all rows have the same."""
+    reaches = {forest.reach(built.rows, row.metric) for row in built.rows if row.difference}
+    ends = f", -{max(reaches):.2g} to +{max(reaches):.2g}" if len(reaches) == 1 else ", each metric on its own axis"
+    return f"ours minus paper{ends}"
 
 
 WIDTH = 220  # of the forest plot, in pixels

@@ -4,7 +4,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from convrepro.reporting.presentation import Column, Presentation, present
+from convrepro.reporting.column import Column
+from convrepro.reporting.presentation import Presentation, present
 from convrepro.tables import BuiltTable
 
 _COMMANDS = {
@@ -29,7 +30,8 @@ _SIGNED = re.compile(r"(?<![\w.])[+-](?=\d)")
 def render(built: BuiltTable) -> str:
     """The table as a float, its claims and notes below it in small print.
 
-    Where the comparison with the paper takes the page's width, what is ours alone stands in a second block.
+    Where the comparison with the paper takes the page's width, what is ours alone stands in a second block. Two
+    operators that the paper compares stand in a block of their own.
     """
     shown = present(built)
     columns = [column for column in shown.columns if column.rank <= _WIDEST]
@@ -39,6 +41,7 @@ def render(built: BuiltTable) -> str:
         blocks = [columns]
     else:
         blocks = [[column for column in columns if column not in beside], [*labels, *beside]]
+    blocks += [list(shown.comparisons)] if shown.comparisons else []
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}",

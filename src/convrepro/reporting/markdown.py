@@ -2,7 +2,9 @@
 
 import re
 
-from convrepro.reporting.presentation import Column, Presentation, present
+from convrepro.reporting import comparison_columns
+from convrepro.reporting.column import Column
+from convrepro.reporting.presentation import Presentation, present
 from convrepro.tables import BuiltTable
 
 
@@ -12,6 +14,8 @@ def render(built: BuiltTable) -> str:
     blocks = [f"# {escape(shown.title)}", _lines([shown.source, shown.facts]), _table(shown.columns)]
     if shown.footnotes:
         blocks.append("  \n".join(f"\\[{mark}\\] {escape(note)}" for mark, note in shown.footnotes))
+    if shown.comparisons:
+        blocks += [f"## {comparison_columns.TITLE}", _table(shown.comparisons)]
     if shown.claims:
         blocks += ["## Claims of the paper, on our runs", _claims(shown)]
     blocks.append(_bullets("Notes", shown.remarks))

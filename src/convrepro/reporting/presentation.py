@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from convrepro.reporting import neutral
-from convrepro.statistics import Difference
+from convrepro.reporting.column import Column
+from convrepro.reporting.comparison_columns import comparison_columns
+from convrepro.statistics import Difference, Summary, one_sample
 from convrepro.tables import BuiltTable, Row
-from convrepro.tables.row import COUNTS
+from convrepro.tables.row import COUNTS, LOSS_OF_ACCURACY, TIMES
 
 TONES = {
     "reproduced": "good",
@@ -17,17 +19,8 @@ TONES = {
     "undecided": "open",
     "incomplete": "open",
 }  # the others are muted
-_UNITS_SHOWN = {"%": "", "": "", "M": "M", "GFLOPs": " GFLOPs"}  # behind a number; percent stands with the metric
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column; ``rank`` orders the columns by how soon a narrow page drops them, 0 never."""
-
-    title: str
-    texts: tuple[str, ...]
-    rank: int
-    is_label: bool = False
+# Behind a number; percent stands with the metric.
+_UNITS_SHOWN = {"%": "", "": "", "M": "M", "GFLOPs": " GFLOPs", "us": " us", "ms/img": " ms/img"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +33,10 @@ class ShownClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class Presentation:
-    """No text has control characters, no label is a formula; nothing is escaped for a format yet."""
+    """No text has control characters, no label is a formula; nothing is escaped for a format yet.
+
+    ``comparisons`` are the columns of a second table; there are none if the paper compares no two cells.
+    """
 
     name: str
     title: str
@@ -53,6 +49,7 @@ class Presentation:
     footnotes: tuple[tuple[str, str], ...]
     remarks: tuple[str, ...]
     assumptions: tuple[str, ...]
+    comparisons: tuple[Column, ...]
 
 
 def present(built: BuiltTable) -> Presentation:
@@ -85,6 +82,7 @@ def present(built: BuiltTable) -> Presentation:
         footnotes=tuple((mark, neutral.plain(note)) for note, mark in built.footnotes.items()),
         remarks=tuple(map(neutral.plain, built.remarks)),
         assumptions=tuple(map(neutral.plain, built.assumptions)),
+        comparisons=comparison_columns(built.comparisons),
     )
 
 
@@ -124,8 +122,14 @@ def _numbers(built: BuiltTable) -> list[Column]:
         column("ours", 0, _ours),
         column("paper", 0, _paper),
         column("difference [95 %]", 1, _difference),
+        column(f"over {neutral.plain(built.baseline)} [95 %]", 1, _ratio),
+        column("paper's ratio", 1, lambda row: "" if row.printed_ratio is None else f"{row.printed_ratio:.2f}"),
         column("verdict", 0, verdict),
+        column("best_on_validation", 2, _honest),
+        column("optimism [95 %]", 2, _optimism),
         column(against, 2, _against),
+        column("best run", 3, lambda row: "" if row.best is None else f"{row.best:.{_decimals(row)}f}"),
+        column("paper's best", 3, lambda row: row.printed.printed_best if row.printed else ""),
         column("parameters", 3, _parameters),
         column("MACs", 4, _macs),
         column("operator layers", 6, lambda row: str(row.cost.num_operator_layers) if row.cost else ""),
@@ -138,13 +142,14 @@ def _n(row: Row) -> str:
 
 
 def _is_percentage(row: Row) -> bool:
-    return row.metric.endswith(("_error", "_accuracy"))
+    return row.metric.endswith(("_error", "_accuracy", LOSS_OF_ACCURACY))
 
 
 def _decimals(row: Row) -> int:
-    if row.printed and row.printed.unit in ("%", ""):
-        return row.printed.decimals
-    return 2 if _is_percentage(row) else 4
+    fewest = 2 if _is_percentage(row) else 1 if row.metric in TIMES else 0
+    if row.printed and row.printed.unit not in ("M", "GFLOPs"):
+        return max(fewest, row.printed.decimals)
+    return fewest or 4
 
 
 def _exact(row: Row, value: float, sign: str = "") -> str:
@@ -159,8 +164,33 @@ def _ours(row: Row) -> str:
         return ""
     if row.is_exact:
         return _exact(row, row.ours.mean)
-    spread = "" if row.ours.std is None else f" ± {row.ours.std:.{_decimals(row)}f}"
-    return f"{row.ours.mean:.{_decimals(row)}f}{spread}"
+    return _summary(row, row.ours)
+
+
+def _summary(row: Row, summary: Summary | None) -> str:
+    if summary is None:
+        return ""
+    spread = "" if summary.std is None else f" ± {summary.std:.{_decimals(row)}f}"
+    return f"{summary.mean:.{_decimals(row)}f}{spread}"
+
+
+def _honest(row: Row) -> str:
+    return _summary(row, row.best_on_validation)
+
+
+def _optimism(row: Row) -> str:
+    if row.optimism is None:
+        return ""
+    if row.optimism.std is None:
+        return f"{row.optimism.mean:+z.{_decimals(row)}f}"
+    return _interval(row, one_sample(row.optimism))
+
+
+def _ratio(row: Row) -> str:
+    if row.ratio is None:
+        return ""
+    low, high = row.ratio.interval()
+    return f"{row.ratio.estimate:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _paper(row: Row) -> str:
@@ -171,7 +201,7 @@ def _paper(row: Row) -> str:
 
 
 def _difference(row: Row) -> str:
-    if row.difference is None and row.ours and row.printed and not row.is_exact:
+    if row.difference is None and row.ours and row.printed and not row.is_exact and row.metric not in TIMES:
         return f"{row.ours.mean - row.printed.value:+z.{_decimals(row)}f}"
     return _interval(row, row.difference)
 

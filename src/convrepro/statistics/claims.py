@@ -28,12 +28,20 @@ class Finding:
 
 def lower(ours: Summary | None, reference: Summary | None) -> Finding:
     """Claim that the first has a lower value than the second, by the difference's interval at 95 %."""
-    for runs in (ours, reference):
-        if runs is None or runs.n < 2 or not runs.is_finite:
-            return Finding(word="undecided", reason="needs two finite runs or more on each side")
-    assert ours is not None
-    assert reference is not None
-    return _sign_is(-1, difference(ours, reference))
+    found = _between(ours, reference)
+    return _sign_is(-1, found) if found else Finding(word="undecided", reason=_TOO_FEW_RUNS)
+
+
+def higher(ours: Summary | None, reference: Summary | None) -> Finding:
+    """Claim that the first has a higher value than the second, by the difference's interval at 95 %."""
+    found = _between(ours, reference)
+    return _sign_is(+1, found) if found else Finding(word="undecided", reason=_TOO_FEW_RUNS)
+
+
+def alike(ours: Summary | None, reference: Summary | None, *, margin: float) -> Finding:
+    """Claim that two values differ by less than the margin, by the difference's interval at 90 %."""
+    found = _between(ours, reference)
+    return _is_within(margin, found) if found else Finding(word="undecided", reason=_TOO_FEW_RUNS)
 
 
 def rises(series: Iterable[Sequence[tuple[float, float]]]) -> Finding:
@@ -54,17 +62,7 @@ def has_no_effect(series: Iterable[Sequence[tuple[float, float]]], *, margin: fl
     A slope sees linear effects only; a value that falls and rises again passes.
     """
     found = trend(series)
-    if found is None:
-        return Finding(word="undecided", reason=_TOO_FEW)
-    word: ClaimWord
-    match decide(found, margin=margin):
-        case "reproduced":
-            word, level = "holds", WITHIN_LEVEL
-        case "differs":
-            word, level = "contradicted", APART_LEVEL
-        case _:
-            word, level = "undecided", WITHIN_LEVEL
-    return Finding(word=word, reason=f"{_text(found, level)}, margin {margin:g}", difference=found)
+    return _is_within(margin, found) if found else Finding(word="undecided", reason=_TOO_FEW)
 
 
 def trend(series: Iterable[Sequence[tuple[float, float]]]) -> Difference | None:
@@ -94,6 +92,14 @@ def trend(series: Iterable[Sequence[tuple[float, float]]]) -> Difference | None:
 
 
 _TOO_FEW = "needs runs at two axis values or more"
+_TOO_FEW_RUNS = "needs two finite runs or more on each side"
+
+
+def _between(ours: Summary | None, reference: Summary | None) -> Difference | None:
+    """The difference of two cells; None if one of them has too few runs."""
+    if ours is None or reference is None or min(ours.n, reference.n) < 2:
+        return None
+    return difference(ours, reference) if ours.is_finite and reference.is_finite else None
 
 
 def _centred(group: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -106,6 +112,18 @@ def _sign_is(sign: int, found: Difference) -> Finding:
     low, high = sorted(sign * bound for bound in found.interval(APART_LEVEL))
     word: ClaimWord = "holds" if low > 0.0 else "contradicted" if high < 0.0 else "undecided"
     return Finding(word=word, reason=_text(found, APART_LEVEL), difference=found)
+
+
+def _is_within(margin: float, found: Difference) -> Finding:
+    word: ClaimWord
+    match decide(found, margin=margin):
+        case "reproduced":
+            word, level = "holds", WITHIN_LEVEL
+        case "differs":
+            word, level = "contradicted", APART_LEVEL
+        case _:
+            word, level = "undecided", WITHIN_LEVEL
+    return Finding(word=word, reason=f"{_text(found, level)}, margin {margin:g}", difference=found)
 
 
 def _text(found: Difference, level: float) -> str:

@@ -52,3 +52,14 @@ def summarize(values: Iterable[float]) -> Summary:
         mean=statistics.mean(runs),
         std=statistics.stdev(runs) if len(runs) > 1 else None,
     )
+
+
+def sample_std(population_std: float, n: int) -> float:
+    """The sample standard deviation of n runs whose deviation was printed with n in the denominator.
+
+    Raises:
+        ValueError: if ``n`` is below 2.
+    """
+    if n < 2:
+        raise ValueError(f"`n` must be at least 2, got {n}.")
+    return population_std * math.sqrt(n / (n - 1))

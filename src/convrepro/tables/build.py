@@ -1,21 +1,22 @@
 """A table from a grid, records and printed numbers: a pure function of the three."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from convrepro.papers import Paper
 from convrepro.records import Cell, Record, Table
 from convrepro.statistics import Circumstances, summarize
+from convrepro.tables.baseline import beside_baseline
 from convrepro.tables.claims import judge_claims
-from convrepro.tables.judging import as_printed, judge, notes, obstacles, stand_in, subtract, theirs
+from convrepro.tables.comparisons import compare_as_printed
+from convrepro.tables.judging import against_paper, as_printed, judge, notes, obstacles, stand_in
 from convrepro.tables.remarks import remarks
-from convrepro.tables.row import EXACT, BuiltTable, Cost, Row
+from convrepro.tables.row import EXACT, LOSS_OF_ACCURACY, BuiltTable, Cost, Row
+from convrepro.tables.values import Records, best, content_problems, optimism, rule_of, values_of
 
 
 def build(table: Table, records: Iterable[Record], paper: Paper | None) -> BuiltTable:
-    """Builds a table.
+    """Builds a table, one metric after the other.
 
     Records of other configurations, and of seeds that were not asked for, take no part: how many runs a mean
     has must not depend on what they gave.
@@ -26,13 +27,21 @@ def build(table: Table, records: Iterable[Record], paper: Paper | None) -> Built
         paper: what it prints; None if the table stands in none.
 
     Raises:
-        ValueError: if two records are there of one cell and seed.
+        ValueError: if two records are there of one cell and seed, or the table's reference is not one of its cells.
     """
     by_run = _by_run_and_seed(table, records)
-    replaced = stand_in([cell.labels["dataset"] for cell in table.cells], paper, table.config)
-    rows = [_row(table, cell, by_run[cell.run_id], paper, replaced) for cell in table.cells]
-    rows = [_beside_baseline(row, rows, table.baseline) for row in rows]
+    replaced = table.replaced or stand_in([cell.labels["dataset"] for cell in table.cells], paper, table.config)
+    reference = _reference(table, replaced)
+    metrics = dict.fromkeys(metric for cell in table.cells for metric in _metrics(table, cell))
+    rows = [
+        _row(table, cell, metric, by_run, reference, paper, replaced)
+        for metric in metrics
+        for cell in table.cells
+        if metric in _metrics(table, cell)
+    ]
+    rows = [beside_baseline(row, rows, table.baseline) for row in rows]
     claims = [claim for claim in paper.claims if claim.table == table.config] if paper else []
+    comparisons = compare_as_printed(table.config, rows, paper, replaced) if paper else ()
     return BuiltTable(
         name=table.name,
         title=table.title,
@@ -40,12 +49,13 @@ def build(table: Table, records: Iterable[Record], paper: Paper | None) -> Built
         baseline=table.baseline,
         rows=tuple(rows),
         claims=judge_claims(claims, rows, replaced),
-        remarks=remarks(rows, paper),
+        remarks=remarks(rows, paper, comparisons),
         assumptions=table.assumptions,
+        comparisons=comparisons,
     )
 
 
-def _by_run_and_seed(table: Table, records: Iterable[Record]) -> Mapping[str, Mapping[int, Record]]:
+def _by_run_and_seed(table: Table, records: Iterable[Record]) -> Mapping[str, Records]:
     found: dict[str, dict[int, Record]] = defaultdict(dict)
     for record in sorted(records, key=lambda record: (record.run_id, record.seed)):
         if record.seed in found[record.run_id]:
@@ -55,36 +65,74 @@ def _by_run_and_seed(table: Table, records: Iterable[Record]) -> Mapping[str, Ma
     return found
 
 
+def _metrics(table: Table, cell: Cell) -> tuple[str, ...]:
+    return cell.metrics or (table.metric,)
+
+
+def _reference(table: Table, replaced: Mapping[str, str]) -> Cell | None:
+    """The cell that ``accuracy_loss`` is counted from; None if the table has none."""
+    if not table.reference:
+        return None
+    found = [
+        cell
+        for cell in table.cells
+        if LOSS_OF_ACCURACY in _metrics(table, cell)
+        and any(
+            table.reference.items() <= labels.items() for labels in (cell.labels, as_printed(cell.labels, replaced))
+        )
+    ]
+    if len(found) != 1:
+        raise ValueError(
+            f"`reference` of {table.config} must be one cell with an {LOSS_OF_ACCURACY}, got {len(found)}."
+        )
+    return found[0]
+
+
 def _row(
-    table: Table, cell: Cell, records: Mapping[int, Record], paper: Paper | None, replaced: Mapping[str, str]
+    table: Table,
+    cell: Cell,
+    metric: str,
+    by_run: Mapping[str, Records],
+    reference: Cell | None,
+    paper: Paper | None,
+    replaced: Mapping[str, str],
 ) -> Row:
-    values, problems = _values(table, records)
-    if table.num_seeds < 2 and table.metric not in EXACT:
+    records = by_run[cell.run_id]
+    values, problems = values_of(metric, table.selection, records, by_run[reference.run_id] if reference else None)
+    problems += content_problems(records)
+    if table.num_seeds < 2 and metric not in EXACT:
         problems.append("one run has no spread: a verdict needs two seeds or more")
     ours = summarize(values.values()) if values else None
-    printed = paper.printed(table.config, as_printed(cell.labels, replaced), table.metric) if paper else None
+    printed = paper.printed(table.config, as_printed(cell.labels, replaced), metric) if paper else None
+    rule = rule_of(metric, table.selection)
+    is_reference = cell is reference and metric == LOSS_OF_ACCURACY
     scaled = cell.scaled or any(record.scaled for record in records.values())
     official_data = cell.official_data and all(record.official_data for record in records.values())
     given = Circumstances(
         num_seeds=table.num_seeds,
         problems=problems,
-        obstacles=obstacles(
-            scaled=scaled,
-            official_data=official_data,
-            selection=table.selection,
-            printed=printed,
-            labels=cell.labels,
-            paper=paper,
+        obstacles=(
+            *(["the others' losses are counted from here"] if is_reference else []),
+            *obstacles(
+                metric=metric,
+                scaled=scaled,
+                official_data=official_data,
+                selection=rule,
+                printed=printed,
+                labels=cell.labels,
+                paper=paper,
+            ),
         ),
         misprint=printed.misprint if printed else "",
     )
-    verdict = judge(table.metric, ours, printed, margin=table.margin, given=given)
+    verdict = judge(metric, ours, printed, margin=table.margin, given=given)
+    honest, flattery = optimism(metric, table.selection, records)
     return Row(
         table=table.name,
         labels=cell.labels,
-        metric=table.metric,
+        metric=metric,
         run_id=cell.run_id,
-        selection=table.selection,
+        selection=rule,
         scaled=scaled,
         official_data=official_data,
         values=values,
@@ -93,33 +141,18 @@ def _row(
         ours=ours,
         cost=_cost(list(records.values())),
         printed=printed,
-        difference=subtract(table.metric, ours, theirs(printed)),
+        difference=None if is_reference else against_paper(metric, ours, printed),
         verdict=verdict,
         against_baseline=None,
         added=None,
         notes=(*notes(verdict, given), *_approximations(records)),
+        best=best(metric, list(values.values())) if printed and printed.printed_best else None,
+        best_on_validation=honest,
+        optimism=flattery,
     )
 
 
-def _values(table: Table, records: Mapping[int, Record]) -> tuple[dict[int, float], list[str]]:
-    values, problems = {}, []
-    for seed, record in records.items():
-        if record.status == "diverged":
-            problems.append(f"seed {seed} diverged: {record.reason or 'no reason is recorded'}")
-            continue
-        try:
-            value = record.metric(table.metric, table.selection)
-        except ValueError as error:
-            problems.append(str(error).removesuffix("."))
-            continue
-        if math.isfinite(value):
-            values[seed] = value
-        else:
-            problems.append(f"seed {seed}: {table.metric} is {value}")
-    return values, problems
-
-
-def _approximations(records: Mapping[int, Record]) -> list[str]:
+def _approximations(records: Records) -> list[str]:
     """Which seeds were not computed in plain float32."""
     seeds: dict[str, list[int]] = {}
     for seed, record in records.items():
@@ -143,24 +176,3 @@ def _cost(records: Sequence[Record]) -> Cost | None:
         num_operator_layers=first.num_operator_layers,
         wall_seconds=summarize(run["wall_seconds"] for run in timed).mean if timed else None,
     )
-
-
-def _beside_baseline(row: Row, rows: Sequence[Row], baseline: str) -> Row:
-    if row.labels["conv"] == baseline:
-        return row
-    found = [other for other in rows if other.labels["conv"] == baseline and _place(other) == _place(row)]
-    # A look before all runs are done would be a test of its own.
-    if len(found) != 1 or not (row.is_complete and found[0].is_complete):
-        return row
-    if row.is_exact:
-        assert row.ours is not None
-        assert found[0].ours is not None
-        return replace(row, added=row.ours.mean - found[0].ours.mean)
-    if row.n < 2 or found[0].n < 2:  # Welch's test needs two runs a side
-        return row
-    return replace(row, against_baseline=subtract(row.metric, row.ours, found[0].ours))
-
-
-def _place(row: Row) -> dict[str, str]:
-    """The labels that say where an operator stands, without those that are its own."""
-    return {label: value for label, value in row.labels.items() if label.partition(".")[0] != "conv"}

@@ -11,8 +11,9 @@ from convrepro.statistics import (
     difference,
     judge_exact,
     judge_mean,
+    sample_std,
 )
-from convrepro.tables.row import EXACT
+from convrepro.tables.row import EXACT, TIMES, is_trained
 
 
 def judge(
@@ -33,11 +34,17 @@ def notes(verdict: Verdict, given: Circumstances) -> tuple[str, ...]:
 
 
 def theirs(printed: PrintedNumber | None) -> Summary | None:
-    """A printed number as a summary; one run if their number is not printed, for the widest interval."""
+    """A printed number as a summary; one run if their number is not printed, for the widest interval.
+
+    A deviation with n in the denominator becomes that of the sample, which intervals are made of.
+    """
     if printed is None:
         return None
-    n = printed.num_runs or 1
-    return Summary(n=n, mean=printed.value, std=printed.spread if n > 1 else None)
+    n, std = printed.num_runs or 1, printed.spread
+    if n < 2 or std is None:
+        return Summary(n=n, mean=printed.value)
+    is_of_population = printed.spread_kind == "population_std"
+    return Summary(n=n, mean=printed.value, std=sample_std(std, n) if is_of_population else std)
 
 
 def subtract(metric: str, ours: Summary | None, other: Summary | None) -> Difference | None:
@@ -49,8 +56,14 @@ def subtract(metric: str, ours: Summary | None, other: Summary | None) -> Differ
     return difference(ours, other)
 
 
+def against_paper(metric: str, ours: Summary | None, printed: PrintedNumber | None) -> Difference | None:
+    """Ours minus the printed; None also for times, which are those of two machines."""
+    return None if metric in TIMES else subtract(metric, ours, theirs(printed))
+
+
 def obstacles(
     *,
+    metric: str,
     scaled: bool,
     official_data: bool,
     selection: str,
@@ -61,6 +74,7 @@ def obstacles(
     """Why a cell's numbers must not be compared with the printed one.
 
     Args:
+        metric: its name.
         scaled: fewer epochs or images than the protocol asks for.
         official_data: whether the data are the official distribution.
         selection: rule by which our epoch was chosen; empty if it is not known, which is no obstacle.
@@ -68,7 +82,7 @@ def obstacles(
         labels: of our cell.
         paper: that prints it.
     """
-    found = []
+    found = ["times of two machines: only their ratios can be compared"] if metric in TIMES else []
     if scaled:
         found.append("scaled: fewer epochs or images than the protocol asks for")
     if printed and printed.labels["dataset"] != labels["dataset"]:
@@ -77,7 +91,7 @@ def obstacles(
         found.append(f"{labels['dataset']} is not the official distribution")
     if printed and paper:
         rule = paper.tables[printed.table].selection
-        if rule and selection and rule != selection:
+        if is_trained(metric) and rule and selection and rule != selection:
             found.append(f"our epoch is chosen by {selection}, the paper's by {rule}")
     return tuple(found)
 

@@ -3,40 +3,58 @@
 from collections.abc import Sequence
 
 from convrepro.papers import SPREADS, Paper
-from convrepro.tables.row import COUNTS, UNTRAINED, Row
+from convrepro.tables.row import COUNTS, TIMES, UNTRAINED, Comparison, Row, is_trained
 
 
-def remarks(rows: Sequence[Row], paper: Paper | None) -> tuple[str, ...]:
-    """What must be known to read these rows."""
+def remarks(rows: Sequence[Row], paper: Paper | None, comparisons: Sequence[Comparison] = ()) -> tuple[str, ...]:
+    """What must be known to read these rows and comparisons."""
     means = [row for row in rows if not row.is_exact]
     return tuple(
         sentence
         for sentence in (
-            *_ours(rows, means),
+            *_ours(means),
+            *_optimism(means),
             *_printed(rows),
             *_differences(means),
+            *_times(means),
             *_words(rows, means),
+            *_compared(comparisons),
             *_notes(rows, paper),
         )
         if sentence
     )
 
 
-def _ours(rows: Sequence[Row], means: Sequence[Row]) -> list[str]:
+def _ours(means: Sequence[Row]) -> list[str]:
     if not means:
         return []
     if all(row.metric in UNTRAINED for row in means):
         return ["Ours: mean and sample standard deviation over n untrained networks."]
-    rules = sorted({row.selection for row in rows if row.selection})
+    trained = [row for row in means if is_trained(row.metric)]
+    rules = sorted({row.selection for row in trained if row.selection})
     chosen = f"; epoch chosen by {', '.join(rules)}" if rules else "; how the epoch was chosen is not known"
-    return [f"Ours: mean and sample standard deviation over n runs{chosen}."]
+    return [f"Ours: mean and sample standard deviation over n runs{chosen if trained else ''}."]
+
+
+def _optimism(means: Sequence[Row]) -> list[str]:
+    if not any(row.optimism for row in means):
+        return []
+    return [
+        "optimism: by how much the best epoch on the test set flatters beside the best on validation images, of the "
+        "same runs, with its 95 % interval over seeds; positive flatters."
+    ]
 
 
 def _printed(rows: Sequence[Row]) -> list[str]:
     kinds = sorted({row.printed.spread_kind for row in rows if row.printed and row.printed.spread_kind})
     runs = sorted({row.printed.num_runs for row in rows if row.printed and row.printed.num_runs})
     over = f" over {' or '.join(map(str, runs))} runs" if runs else ""
-    return [f"Paper: mean and {SPREADS[kind]}{over}." for kind in kinds]
+    sentences = [f"Paper: mean and {SPREADS[kind]}{over}." for kind in kinds]
+    if "population_std" in kinds:
+        sentences.append(
+            "For differences the paper's deviation is multiplied by sqrt(n / (n - 1)), as that of a sample."
+        )
+    return sentences
 
 
 def _differences(means: Sequence[Row]) -> list[str]:
@@ -51,12 +69,48 @@ def _differences(means: Sequence[Row]) -> list[str]:
     return sentences
 
 
+def _times(means: Sequence[Row]) -> list[str]:
+    if not any(row.ratio or row.printed_ratio for row in means if row.metric in TIMES):
+        return []
+    return [
+        "Ratios of times: ours with the 95 % interval of the delta method; the paper's is one of two printed times."
+    ]
+
+
+def _compared(comparisons: Sequence[Comparison]) -> list[str]:
+    if not comparisons:
+        return []
+    sentences = [
+        "Comparisons: two-tailed t-tests of the means, the first operator minus the second. Student's takes both "
+        "variances to be equal, as the paper's p-values do; Welch's does not."
+    ]
+    if any(comparison.printed_size for comparison in comparisons):
+        sentences.append(
+            "They are made at the kernel size of the best single run of either operator, as in the paper. A size that "
+            "is chosen on the runs that are then compared makes |t| larger and p smaller than they should be."
+        )
+    return sentences
+
+
 def _words(rows: Sequence[Row], means: Sequence[Row]) -> list[str]:
     if not any(row.printed for row in rows):
         return []
+    exact = [row for row in rows if row.is_exact and row.printed]
+    judged = [row for row in means if row.metric not in TIMES]
+    return [*_rounding(exact, is_alone=not means), *_margins(judged)]
+
+
+def _rounding(exact: Sequence[Row], *, is_alone: bool) -> list[str]:
+    if not exact:
+        return []
+    kind = "count" if all(row.metric in COUNTS for row in exact) else "value"
+    names = "" if is_alone else f", of {' and '.join(dict.fromkeys(row.metric for row in exact))}"
+    return [f"reproduced{names}: the {kind} rounds to the printed one."]
+
+
+def _margins(means: Sequence[Row]) -> list[str]:
     if not means:
-        kind = "count" if all(row.metric in COUNTS for row in rows) else "value"
-        return [f"reproduced: the {kind} rounds to the printed one."]
+        return []
     margins = " or ".join(f"{margin:g}" for margin in sorted({row.margin for row in means}))
     return [
         f"reproduced: the 90 % interval of the difference lies within the margin, {margins}. differs: the 95 % "

@@ -9,6 +9,17 @@ from convrepro.statistics import Difference, Finding, Summary, Verdict
 COUNTS = ("num_parameters", "num_macs")
 EXACT = (*COUNTS, "compact_factor")  # no chance has a part in them: they agree at the printed precision or do not
 UNTRAINED = ("compact_factor", "kernel_variance_ratio")  # of fresh weights: no epoch is chosen
+TIMES = ("train_step_microseconds", "inference_milliseconds_per_image")  # of a machine: only their ratios travel
+LOSS_OF_ACCURACY = "accuracy_loss"  # of a cell against the table's reference, seed by seed
+
+
+def is_trained(metric: str) -> bool:
+    """Whether it is that of an epoch, which a selection rule chooses."""
+    return metric.endswith(("_accuracy", "_error", "_loss"))
+
+
+def more_is_better(metric: str) -> bool:
+    return metric.endswith("_accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +55,12 @@ class Row:
         against_baseline: ours minus our baseline's; None for exact values and for the baseline itself.
         added: ours minus our baseline's, of exact values; None for means and for the baseline itself.
         notes: what must be read beside the numbers.
+        best: our best run, where the paper prints one.
+        best_on_validation: summary by that rule, where the table's own rule looks at the test set; else None.
+        optimism: by how much the table's rule flatters beside ``best_on_validation``, seed by seed; positive where it
+            does, whichever way the metric runs.
+        ratio: ours over our baseline's, of times; None for others.
+        printed_ratio: the paper's over the paper's baseline; None where it prints none.
     """
 
     table: str
@@ -64,6 +81,11 @@ class Row:
     against_baseline: Difference | None
     added: float | None
     notes: tuple[str, ...]
+    best: float | None = None
+    best_on_validation: Summary | None = None
+    optimism: Summary | None = None
+    ratio: Difference | None = None
+    printed_ratio: float | None = None
 
     @property
     def config(self) -> str:
@@ -94,8 +116,44 @@ class JudgedClaim:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two operators at one kernel size each, as the paper compares them.
+
+    Args:
+        labels: of the first cell: ``dataset``, ``model``, ``conv``.
+        than: the operator that it is compared with.
+        metric: that is compared.
+        num_runs: of each side that were asked for.
+        size: side of the first cell's kernel; empty if our runs do not say yet.
+        than_size: of the second's.
+        best_by_mean: operator -> the size with the best mean; empty where the paper fixed both sizes, or if our runs
+            do not say yet.
+        printed_size: as the paper prints the size that it compares at.
+        printed_t: the paper's t; empty if it prints none.
+        printed_p: the paper's p, likewise.
+        student: first minus second, by Student's two-tailed test; None if a side is not complete.
+        welch: the same by Welch's.
+        reason: why there are no numbers of ours; empty if there are.
+    """
+
+    labels: Mapping[str, str]
+    than: str
+    metric: str
+    num_runs: int
+    size: str
+    than_size: str
+    best_by_mean: Mapping[str, str]
+    printed_size: str
+    printed_t: str
+    printed_p: str
+    student: Difference | None
+    welch: Difference | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class BuiltTable:
-    """Rows in the order of the grid, and all that must stand with them.
+    """Rows in the order of the grid, one metric after the other, and all that must stand with them.
 
     Args:
         name: of the table; the stem of its files.
@@ -104,6 +162,7 @@ class BuiltTable:
         baseline: the ``conv`` that ``against_baseline`` refers to; empty if there is none.
         rows: one per cell and metric.
         claims: the paper's, in its order.
+        comparisons: the paper's, in its order.
         remarks: what the columns mean and how the verdicts come about.
         assumptions: where the paper is silent, what was decided.
     """
@@ -116,6 +175,7 @@ class BuiltTable:
     claims: tuple[JudgedClaim, ...]
     remarks: tuple[str, ...]
     assumptions: tuple[str, ...]
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def footnotes(self) -> dict[str, str]:
