@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/installed
 
 TABLE ?= quickstart
 run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES)) $(if $(SEEDS),--seeds $(SEEDS)) \
-	$(foreach only,$(ONLY),--only $(only)) $(if $(DATASET),--dataset $(DATASET)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
+	$(foreach only,$(ONLY),--only $(only)) $(foreach dataset,$(DATASET),--dataset $(dataset)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
 
 .DEFAULT_GOAL := help
 .PHONY: help install reproduce-table tables status compare benchmark benchmark-operators test check coverage clean

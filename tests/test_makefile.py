@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
             ["reproduce-table", "ONLY=model=cnn4 conv=dk", "DATASET=mnist", "MACHINE=threads=1", "RESULTS=my results"],
             "--only model=cnn4 --only conv=dk --dataset mnist --results 'my results' --machine threads=1",
         ),
+        (["reproduce-table", "DATASET=lfw=lfw_pack mnist=digits"], "--dataset lfw=lfw_pack --dataset mnist=digits"),
         (["tables"], "convrepro tables"),
         (["status"], "convrepro status"),
         (["compare", "CSV=mine.csv"], "convrepro compare 'mine.csv'"),

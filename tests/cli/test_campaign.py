@@ -63,7 +63,7 @@ def test_all_cells_once_in_the_order_of_the_list(campaign: Command, convrepro: C
     lines = out.splitlines()
     assert lines[0] == "of_a_later_day: there is no such table yet, it is left out"
     begun = [line.split(":")[0] for line in lines if " to the deadline" in line]
-    assert begun == ["tiny.images0.2 digits cnn4 dk", "tiny.images0.2.digits digits cnn4 standard"]
+    assert begun == ["tiny.images0.2 digits cnn4 dk", "tiny.images0.2 digits cnn4 standard"]
     assert any(line.startswith("2 of 2 cells and 4 of 4 runs are done, 4 runs of them in these ") for line in lines)
     assert not any(line.startswith("left:") for line in lines)
     assert sorted(path.name for path in Path("out").iterdir()) == ["records.zip", "state.json"]

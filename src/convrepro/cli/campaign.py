@@ -94,7 +94,12 @@ def _plan(arguments: argparse.Namespace) -> Callable[["Entry"], list["Job"]]:
     machine = [f"seeds_per_device={SEEDS_TOGETHER}", *arguments.machine]
 
     def plan(entry: "Entry") -> list["Job"]:
-        asked = {**vars(arguments), "table": entry.table, "dataset": entry.dataset, "machine": machine}
+        asked = {
+            **vars(arguments),
+            "table": entry.table,
+            "dataset": [entry.dataset] if entry.dataset else [],
+            "machine": machine,
+        }
         return campaign.jobs_of(entry, choices.plan_of(argparse.Namespace(**asked)))
 
     return plan

@@ -56,7 +56,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     from convrepro.data.catalogue import catalogue, verify
 
-    here = [state.name for state in catalogue(arguments.data_dir) if state.state not in ("missing", "shape only")]
+    here = [state.name for state in catalogue(arguments.data_dir) if state.state != "missing"]
     names = arguments.names or here
     states = [verify(name, arguments.data_dir) for name in names]
     _print(states)

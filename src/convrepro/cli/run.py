@@ -42,10 +42,11 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
     from convrepro.cli.progress import TableProgress
     from convrepro.protocols.identity import run_id
     from convrepro.protocols.launch import default_launcher, launch
+    from convrepro.protocols.schema import TRAINED
     from convrepro.protocols.train import check_backend, device_of, load_data
 
     check_backend(runs[0], device_of(runs[0].machine.accelerator))
-    for config in {config.dataset.name: config for config in runs if config.protocol.task != "count"}.values():
+    for config in {config.dataset.name: config for config in runs if config.protocol.task in TRAINED}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
     workspace.check_writable(choices.results_dir(arguments))
     launcher = arguments.launcher or default_launcher(runs)

@@ -32,7 +32,7 @@ def command(arguments: argparse.Namespace) -> int:
     tables = {}
     for name in names:
         arguments.table = name
-        tables[name] = choices.table_of(arguments)
+        tables[name] = choices.table_of(arguments, with_stand_ins=False)
     runs = {name: table.runs() for name, table in tables.items()}
     states = workspace.states(choices.results_dir(arguments), {run for several in runs.values() for run in several})
     for name in names:

@@ -22,13 +22,14 @@ def add_to(commands: Any) -> None:
 
 def command(arguments: argparse.Namespace) -> int:
     results_dir = choices.results_dir(arguments)
-    names = [arguments.table] if arguments.table else choices.written_tables(results_dir)
+    asked = arguments.table
+    names = [asked] if asked else choices.written_tables(results_dir)
     if not names:
         print(f"no table in {results_dir / 'tables'} yet; `convrepro run quickstart` makes one")
     is_complete = []
     for name in names:
         arguments.table = name
-        table = choices.table_of(arguments)
+        table = choices.table_of(arguments, with_stand_ins=asked is not None)
         is_complete.append(show(table, results_dir) == {cell.run_id for cell in table.cells})
         print()
     return 0 if all(is_complete) else 1
