@@ -10,7 +10,7 @@ run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES))
 	$(foreach only,$(ONLY),--only $(only)) $(foreach dataset,$(DATASET),--dataset $(dataset)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce-table tables status compare benchmark benchmark-operators test check coverage clean
+.PHONY: help install reproduce-table tables status explain audit smoke compare benchmark benchmark-operators test check coverage clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
@@ -33,6 +33,15 @@ tables: $(INSTALLED)  ## write every table in results/tables again from the reco
 
 status: $(INSTALLED)  ## how far each table is
 	@$(BIN)/convrepro status $(if $(RESULTS),--results '$(RESULTS)')
+
+explain: $(INSTALLED)  ## why a cell differs: TABLE= CELL="model=cnn4 conv=dk"
+	@$(BIN)/convrepro explain $(TABLE) $(CELL) $(if $(RESULTS),--results '$(RESULTS)')
+
+audit: $(INSTALLED)  ## printed numbers checked by arithmetic: PAPER= (a paper, a table or a CSV file; all papers without)
+	@$(BIN)/convrepro audit $(PAPER) || test $$? -eq 1
+
+smoke: $(INSTALLED)  ## one training step and one evaluation of every cell of every table, on images of noise
+	@$(BIN)/convrepro smoke
 
 compare: $(INSTALLED)  ## compare CSV= with the numbers that the papers print
 	@test -n '$(CSV)' || { echo "name the file: make compare CSV=results/tables/dk_table6.csv" >&2; exit 2; }

@@ -25,6 +25,9 @@ ROOT = Path(__file__).parents[1]
         (["reproduce-table", "DATASET=lfw=lfw_pack mnist=digits"], "--dataset lfw=lfw_pack --dataset mnist=digits"),
         (["tables"], "convrepro tables"),
         (["status"], "convrepro status"),
+        (["explain", "TABLE=dk_table5", "CELL=model=cnn4 conv=dk"], "convrepro explain dk_table5 model=cnn4 conv=dk"),
+        (["audit", "PAPER=dk_cnn"], "convrepro audit dk_cnn"),
+        (["smoke"], "convrepro smoke"),
         (["compare", "CSV=mine.csv"], "convrepro compare 'mine.csv'"),
         (
             ["benchmark", "ONLY=epochs cell", "ROUNDS=3", "QUICK=1", "OUTPUT=my results"],
@@ -44,5 +47,17 @@ def test_a_target_calls_the_command_with_its_options(arguments: list[str], comma
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 def test_help_names_every_target() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    for target in ("install", "reproduce-table", "tables", "status", "compare", "benchmark", "test", "check"):
+    for target in (
+        "install",
+        "reproduce-table",
+        "tables",
+        "status",
+        "explain",
+        "audit",
+        "smoke",
+        "compare",
+        "benchmark",
+        "test",
+        "check",
+    ):
         assert f"make {target} " in done.stdout

@@ -1,9 +1,11 @@
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from convrepro.reporting import write_all
+from convrepro.records import Record
+from convrepro.reporting import filters, write_all
 from convrepro.tables import BuiltTable
 
 
@@ -31,3 +33,13 @@ def test_a_name_that_is_no_file_name(built: BuiltTable, tmp_path: Path, name: st
     with pytest.raises(ValueError, match="must be a file name"):
         write_all(replace(built, name=name), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_picture_of_learned_filters_is_that_of_their_records(built: BuiltTable, tmp_path: Path) -> None:
+    fields = {field.name: {} for field in dataclasses.fields(Record)} | {
+        "run_id": "a", "seed": 0, "status": "done", "config": {"protocol": {"task": "filters"}}, "names": {"conv": "aconv"},
+        "epochs": {"train_loss": [2.0, 1.0], "sigma_0": [0.3, 0.2]}, "reason": "", "schema_version": 1,
+    }  # fmt: skip
+    records = [Record(**fields)]
+    path = write_all(built, tmp_path / "ours", records)["png"]
+    assert path.read_bytes() == filters.write(records, tmp_path / "expected.png").read_bytes()

@@ -46,7 +46,7 @@ def show(table: "Table", results_dir: Path) -> set[str]:
     built = tables.build(table, records, papers.load(table.paper) if table.paper else None)
     reporting.show(built)
     try:
-        paths = reporting.write_all(built, results_dir / "tables")
+        paths = reporting.write_all(built, results_dir / "tables", records)
         print(f"written: {results_dir / 'tables' / table.name}.{{{','.join(paths)}}}")
     except OSError as error:
         print(f"convrepro: the table's files could not be written: {one_line(error)}", file=sys.stderr)

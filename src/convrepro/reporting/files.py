@@ -1,18 +1,25 @@
 """A table's files: CSV, Markdown, LaTeX, HTML and, where there are differences or curves to see, a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from convrepro import durable
-from convrepro.reporting import figure, html, latex, long_form, markdown
+from convrepro.records import Record
+from convrepro.reporting import figure, filters, html, latex, long_form, markdown
 from convrepro.tables import BuiltTable
 
 _FORMATS = {"csv": long_form.render, "md": markdown.render, "tex": latex.render, "html": html.render}
 
 
-def write_all(built: BuiltTable, tables_dir: Path) -> dict[str, Path]:
+def write_all(built: BuiltTable, tables_dir: Path, records: Sequence[Record] = ()) -> dict[str, Path]:
     """Writes ``<name>.csv``, ``.md``, ``.tex``, ``.html``, and ``.png`` if there is something to draw.
 
-    The same rows give the same bytes.
+    The same rows and records give the same bytes.
+
+    Args:
+        built: the table.
+        tables_dir: where its files go.
+        records: that it was built from; of learned filters the picture shows their iterations.
 
     Returns:
         Ending -> path.
@@ -27,6 +34,8 @@ def write_all(built: BuiltTable, tables_dir: Path) -> dict[str, Path]:
     paths = {ending: tables_dir / f"{built.name}.{ending}" for ending in texts}
     for ending, path in paths.items():
         durable.write(path, texts[ending])
-    if figure.is_drawable(built):
+    if learned := [record for record in records if record.config["protocol"]["task"] == "filters"]:
+        paths["png"] = filters.write(learned, tables_dir / f"{built.name}.png")
+    elif figure.is_drawable(built):
         paths["png"] = figure.write(built, tables_dir / f"{built.name}.png")
     return paths
