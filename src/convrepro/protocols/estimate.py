@@ -60,7 +60,10 @@ def _work(config: Config) -> float:
 def _images_per_epoch(config: Config) -> list[tuple[float, float]]:
     """Trained and evaluated images of an epoch of each phase, as ``phases.phases_of`` splits them."""
     num_pool = config.dataset.num_train_images * config.protocol.images
-    num_validation, num_test = config.num_validation_images, config.dataset.num_test_images
+    num_held_out, num_test = config.num_validation_images, config.dataset.num_test_images
+    num_validation = num_held_out
+    if config.protocol.official_validation:
+        num_validation = config.dataset.num_validation_images or 0
     if config.protocol.retrain:
-        return [(num_pool - num_validation, num_validation), (num_pool, num_test)]
-    return [(num_pool - num_validation, num_validation + num_test)]
+        return [(num_pool - num_held_out, num_validation), (num_pool, num_test)]
+    return [(num_pool - num_held_out, num_validation + num_test)]
