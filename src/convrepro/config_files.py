@@ -56,7 +56,7 @@ def check_name(name: str, known: Iterable[str], *, kind: str) -> None:
         return
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     nearest = max(close, key=lambda other: _likeness(name, other), default=None)
-    hint = f"did you mean {nearest!r}?" if nearest else f"known: {', '.join(known)}."
+    hint = f"did you mean {nearest!r}?" if nearest else f"known: {', '.join(other or 'none' for other in known)}."
     raise ValueError(f"unknown {kind} {name!r}; {hint}")
 
 

@@ -47,6 +47,16 @@ def test_a_value_that_a_number_of_images_gives() -> None:
     assert grim("85.71", num_images=756, num_runs=1).word == "consistent"
 
 
+@pytest.mark.parametrize("num_runs", [1, None])
+def test_a_value_whose_digits_were_cut_off(num_runs: int | None) -> None:
+    """737 of 756 are 97.4868: rounded 97.49, cut off 97.48. 736 are 97.3545, which is not cut off to 97.47."""
+    found = grim("97.48", num_images=756, num_runs=num_runs)
+    assert found.word != "consistent"
+    assert "; 737 would, were further digits cut off instead of rounded" in found.arithmetic
+    assert "cut off" not in grim("97.47", num_images=756, num_runs=num_runs).arithmetic
+    assert "cut off" not in grim("97.50", num_images=756, num_runs=num_runs).arithmetic
+
+
 def test_an_unknown_number_of_runs_excuses() -> None:
     assert grim("85.66", num_images=756, num_runs=None).word == "cannot tell"
 

@@ -21,7 +21,9 @@ def test_data_sets_and_networks_are_those_of_the_configs() -> None:
 
 
 def test_sentences_name_papers_and_their_tables() -> None:
-    for entry in [*facts.load()["statements"], *facts.load()["sizes_elsewhere"]]:
+    for entry in (
+        entry for key in ("statements", "sizes_elsewhere", "factors_elsewhere") for entry in facts.load()[key]
+    ):
         paper = papers.load(entry["paper"])
         assert entry.get("table", next(iter(paper.tables))) in paper.tables
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.audits.papers_of_one_table import subject
 
-from convrepro.audits import audit
+from convrepro.audits import audit, choose, facts
 from convrepro.audits.recomputation import added_macs, factor, size
 
 
@@ -32,6 +32,23 @@ def test_a_factor() -> None:
     assert factor("0.4347", (0.47417, 0.47417)).word == "inconsistent"
     assert factor("0.0274", (0.97258, 0.97258)).arithmetic.endswith("the complement")
     assert factor("1.", (1.0, 1.0)).word == "consistent"
+
+
+@pytest.mark.parametrize(("printed", "word"), [("0.4726", "cannot tell"), ("0.44", "consistent")])
+def test_a_factor_of_layers_whose_sizes_are_assumed(monkeypatch: pytest.MonkeyPatch, printed: str, word: str) -> None:
+    """18 and 96 kernels of 5x5 = 25; the ratios give no whole numbers of each kind: two kernels of each layer are open.
+
+    2 G, 1 Lg, 1 Lt, 3 Tf, 9 P are 8 + 1 + 1 + 9 + 225 = 244; 14, 7, 7, 18, 48 are 56 + 7 + 7 + 54 + 1200 = 1324. The
+    other two are from Lg and Lt, 1 + 1, to G and P, 4 + 25: 246 + 1326 = 1572 to 273 + 1353 = 1626 parameters of
+    114 x 25 = 2850.
+    """
+    (entry,) = facts.load()["factors_elsewhere"]
+    changed = facts.load() | {"factors_elsewhere": [entry | {"printed": printed}]}
+    monkeypatch.setattr(facts, "load", lambda: changed)
+    (subject_of_table,) = choose("acl_section6_2")
+    (found,) = (finding for finding in audit(subject_of_table) if finding.check == "recomputed")
+    assert found.word == word
+    assert f"Eq. (25) gives 0.42947 to 0.44842, printed {printed}" in found.arithmetic
 
 
 def test_added_operations() -> None:

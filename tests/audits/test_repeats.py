@@ -20,6 +20,28 @@ def test_chance_is_an_upper_bound() -> None:
         assert bound <= 2.5 * alike
 
 
+@pytest.mark.parametrize("units_per_std", [0.01, 0.1, 0.5, 1.0, 2.0, 5.0])
+def test_chance_bounds_the_probability_of_less_than_a_unit_between_two_values(units_per_std: float) -> None:
+    """Of two normal values with equal expectations and std s it is erf(u / (2 s)), the bound its tangent at u = 0."""
+    exact = math.erf(units_per_std / 2.0)
+    bound = chance(Pair(first="", second="", noise=0.1, unit=0.1 * units_per_std))
+    assert exact <= bound <= 1.0
+    if units_per_std <= 0.1:
+        assert bound == pytest.approx(exact, rel=1e-3)
+
+
+def test_false_alarms_are_rarer_than_the_level_by_listing_all_outcomes() -> None:
+    """Each cell alike with the probability erf(u / (2 s)) of the worst case: 6 of 8 alike would be too frequent."""
+    alike = math.erf(0.01 / (2.0 * 0.09))
+    alarms = {
+        count: math.comb(8, count) * alike**count * (1.0 - alike) ** (8 - count)
+        for count in range(9)
+        if copied(_pairs(count, 8)).word == "inconsistent"
+    }
+    assert set(alarms) == {7, 8}
+    assert sum(alarms.values()) < LEVEL < math.comb(8, 6) * alike**6 * (1.0 - alike) ** 2
+
+
 def test_at_least_by_listing_all_outcomes() -> None:
     probabilities = [0.1, 0.5, 0.7]
     for count in range(4):

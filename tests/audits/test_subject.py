@@ -51,6 +51,10 @@ def test_a_file_may_name_tables_and_metrics_of_its_own(tmp_path: Path) -> None:
         (HEADER.encode() + b"\nt,d,m,c,,,test_error,5.9x,,,,%,\n", "2: `printed` must be a decimal number"),
         (HEADER.encode() + b"\n,d,m,c,,,test_error,5.9,,,,%,\n", "2: `table` must not be empty"),
         (HEADER.encode() + b"\nt,d,m,c,,,,5.9,,,,%,\n", "2: `metric` must not be empty"),
+        (HEADER.encode() + b"\nt,d,m,c,,,test_error,5.9,-1,,5,%,\n", "2: `spread` must be at least 0, got -1"),
+        (HEADER.encode() + b"\nt,d,m,c,,,test_error,101,,,5,%,\n", "2: `printed` must lie in 0 to 100 %, got 101"),
+        (HEADER.encode() + b"\nt,d,m,c,,,test_error,9,1,-3,5,%,\n", "2: `best` must lie in 0 to 100 %, got -3"),
+        (HEADER.encode() + b"\nt,d,m,c,,,test_error,9,,,5,x,\n", "2: unknown unit 'x'; known: none, %, GFLOPs"),
         (HEADER.encode() + b"\nt,d,m,c,,,test_error,5.9,,,,%,\xff\n", "2: the file must be UTF-8, got the byte 0xff"),
         (HEADER.encode() + b"\nt,d,m,c,,,test_error,5\x00.9,,,,%,\n", "2: a CSV file must not hold a NUL byte"),
         (HEADER.encode() + b'\nt,d,m,c,,,test_error,"5.9,,,,%,\n', "unexpected end of data"),
@@ -78,3 +82,8 @@ def test_no_file_and_a_folder(tmp_path: Path) -> None:
 def test_a_cell_in_one_phrase() -> None:
     labels = {"dataset": "cifar10", "model": "resnet20", "conv": "dk", "conv.points": "3"}
     assert describe(labels) == "cifar10 resnet20 dk conv.points=3"
+
+
+def test_a_loss_of_accuracy_may_be_negative(tmp_path: Path) -> None:
+    found = subject(tmp_path, "t,cifar10,my_net,mine,,,accuracy_loss,-0.3,,,,%")
+    assert [number.printed for number in found.numbers] == ["-0.3"]

@@ -53,3 +53,20 @@ def test_torch_is_not_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_table_without_numbers_says_so(convrepro: Command) -> None:
+    code, out, _ = convrepro("audit", "aconv_section4_1")
+    assert code == 0
+    assert "aconv_section4_1: no numbers are printed" in out
+    assert "Checks:" not in out
+
+
+def test_what_is_not_checked_and_why(convrepro: Command) -> None:
+    lines = ["mine,lfw,my_net,mine,,,seconds,7.5,,,,,", "other,lfw,my_net,mine,,,test_accuracy,85.66,,,1,,"]
+    Path("mine.csv").write_text("\n".join([",".join(COLUMNS), *lines]) + "\n", encoding="utf-8")
+    code, out, _ = convrepro("audit", "mine.csv")
+    assert code == 0
+    assert "mine: no check applies to its values (1 of seconds): differences need a spread" in out
+    assert "cannot tell   attainable  lfw, 1 value: test_accuracy without the unit %" in out
+    assert "other: no check applies" not in out

@@ -62,22 +62,39 @@ def test_a_folder_that_is_none_is_one_line(convrepro: Command) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("data", "fetch", "imagenet"),
         ("data", "pack", "imagenet", "mine.npz"),
         ("train", "dataset=imagenet"),
         ("run", "quickstart", "--dataset", "imagenet"),
     ],
 )
-def test_a_set_of_which_only_the_shape_is_known_is_refused_in_one_line(
-    convrepro: Command, arguments: tuple[str, ...]
-) -> None:
+def test_a_set_that_is_brought_by_hand_is_asked_for_in_one_line(convrepro: Command, arguments: tuple[str, ...]) -> None:
     code, _, err = convrepro(*arguments)
     assert code == 2
-    assert err == "convrepro: imagenet cannot be read yet: networks are only counted on it (protocol=count).\n"
+    assert "no imagenet/train and 1 more in data; put it there yourself from https://image-net.org since no " in err
+    assert err.count("\n") == 1
 
 
-def test_verify_passes_over_sets_of_which_only_the_shape_is_known(convrepro: Command) -> None:
+@pytest.mark.parametrize("name", ["imagenet", "flowers102"])
+def test_fetching_what_no_command_downloads_fails_and_says_from_where(convrepro: Command, name: str) -> None:
+    code, out, err = convrepro("data", "fetch", name)
+    assert code == {"imagenet": 1, "flowers102": 2}[name]
+    assert f"from {config_files.load('dataset', name)['homepage']} " in out + err
+
+
+def test_verify_passes_over_sets_that_are_missing(convrepro: Command) -> None:
     code, out, _ = convrepro("data", "verify")
     assert code == 0
     assert "imagenet" not in out
-    assert convrepro("data", "verify", "imagenet")[0] == 1
+    code, out, _ = convrepro("data", "verify", "imagenet")
+    assert code == 1
+    assert "from https://image-net.org since" in out
+
+
+def test_list_says_where_every_set_without_a_download_comes_from(convrepro: Command) -> None:
+    Path("data/imagenet/train").mkdir(parents=True)
+    Path("data/imagenet/val").mkdir()
+    _, out, _ = convrepro("data", "list")
+    assert out.count("https://image-net.org") == 1
+    assert "  from https://image-net.org\n" in out
+    wanted = "no mnist_cluttered/mnist_cluttered_60x60_6distortions.npz in data; put it there yourself from https://s3."
+    assert wanted in out

@@ -1,5 +1,7 @@
 """``convrepro plan``."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,11 @@ def test_every_run_with_its_state_and_its_expected_time(convrepro: Command) -> N
     convrepro("run", "tiny", "--images", "0.2", "--only", "conv=standard", *SERIAL)
     code, out, err = convrepro("plan", "tiny", "--images", "0.2", *SERIAL)
     assert code == 0
-    assert err.startswith("[1/1] digits cnn4 dk: ")
+    announced, measured = err.splitlines()
+    assert announced == (
+        "convrepro: the times of 1 networks are measured, a few seconds each; what is measured is kept"
+    )
+    assert measured.startswith("[1/1] digits cnn4 dk: ")
     lines = out.splitlines()
     assert [line.split()[-1] for line in lines[1:3]] == ["done", "done"]
     assert all(" missing " in line and line.endswith(" s") for line in lines[3:5])
@@ -56,3 +62,14 @@ def test_a_count_table_is_planned_without_timing(convrepro: Command) -> None:
     code, out, err = convrepro("plan", "dk_table6", *SERIAL)
     assert (code, err) == (0, "")
     assert "15 runs to do, about 0 s one after the other" in out
+
+
+def test_folders_of_calibrations_that_were_killed_are_removed(convrepro: Command) -> None:
+    stale, recent = Path("results/.calibration_stale"), Path("results/.calibration_recent")
+    for folder in (stale, recent):
+        (folder / "0").mkdir(parents=True)
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(stale, (two_days_ago, two_days_ago))
+    convrepro("plan", "dk_table6", *SERIAL)
+    assert not stale.exists()
+    assert recent.exists()

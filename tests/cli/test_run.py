@@ -1,11 +1,16 @@
 """``convrepro run``: from nothing to a table, on real digits."""
 
 import csv
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.cli.conftest import SERIAL, TINY_TABLE, Command
+
+from convrepro.cli import run as cli_run
+from convrepro.records import Record
 
 
 def test_a_table_from_nothing_and_again(convrepro: Command) -> None:
@@ -55,6 +60,52 @@ def test_a_count_says_what_it_found_and_what_it_did_not(convrepro: Command) -> N
     assert "digits cnn4 standard seed 0: record " in err
     assert "has no compact_factor by 'last'" in err
     assert "records: 2 of 2" in out
+
+
+def test_a_count_in_a_table_of_accuracies_is_shown_by_its_own_metric(convrepro: Command) -> None:
+    """18 of 192 kernels are analytic; the factor has no epoch, whatever rule the table's metric goes by."""
+    grid = [
+        {
+            "dataset": ["digits"],
+            "model": ["cnn4"],
+            "conv": ["acl"],
+            "metrics": ["compact_factor", "num_parameters"],
+            "overrides": ["protocol=count"],
+        }
+    ]
+    changes = {"name": "mixed", "metric": "test_accuracy", "selection": "best_on_test", "num_seeds": 1, "grid": grid}
+    Path("configs/table/mixed.yaml").write_text(yaml.safe_dump({**TINY_TABLE, **changes}))
+    code, _, err = convrepro("run", "mixed", *SERIAL)
+    assert code == 0, err
+    assert re.search(r"acl seed 0: compact_factor 0\.\d+, num_parameters \d[\d,]* in ", err)
+
+
+def test_a_loss_of_accuracy_is_shown_by_the_accuracy_and_long_times_without_exponent() -> None:
+    record = Record(
+        **{entry.name: None for entry in dataclasses.fields(Record)}
+        | {"selected": {"last": {"train_step_microseconds": 366310.0}, "best_on_test": {"test_accuracy": 91.25}}}
+    )
+    assert cli_run._shown(record, "accuracy_loss", "best_on_test") == "test_accuracy 91.25 %"
+    assert cli_run._shown(record, "train_step_microseconds", "best_on_test") == "train_step_microseconds 366,310"
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "message"),
+    [
+        ("run/0123456789abcdef", "needs the weights of run 0123456789abcdef, seed 0, which are not there"),
+        ("torchvision/ResNet18_Weights.IMAGENET1K_V2", "unknown weights of torchvision"),
+    ],
+)
+def test_weights_that_cannot_be_had_are_one_line_before_any_run(
+    convrepro: Command, pretrained: str, message: str
+) -> None:
+    changes = {"name": "transferred", "overrides": [*TINY_TABLE["overrides"], f"recipe.pretrained={pretrained}"]}
+    Path("configs/table/transferred.yaml").write_text(yaml.safe_dump({**TINY_TABLE, **changes}))
+    code, _, err = convrepro("run", "transferred", *SERIAL)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not list(Path("results").glob("runs/*"))
 
 
 def test_only_some_cells_leave_the_others_open(convrepro: Command) -> None:

@@ -2,12 +2,20 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Command
+
+from convrepro.data import ImageSet
+from convrepro.protocols import run as run_module
+from convrepro.protocols.generated import generated
+from convrepro.protocols.schema import TASKS, Config
+from convrepro.records import consistency
+from convrepro.records.record import from_json
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -78,6 +86,56 @@ def test_a_failing_job_is_named_and_the_others_are_done(tmp_path: Path) -> None:
     assert err.count("convrepro: `recipe.optimizer`: Invalid learning rate: -1") == 1
     assert "Traceback" not in err
     assert len(list((tmp_path / "results" / "records").iterdir())) == 1
+
+
+RATE = r"\d+\.\d\d % \(epoch 1\)"
+CNN = ["dataset=digits", "model=cnn4", "model.filters=4", "recipe=quickstart", "recipe.epochs=1"]
+SAID = {
+    "classification": ([*CNN, "recipe.milestones=[]"], f"test error by last {RATE}, .*best_on_test {RATE}"),
+    "segmentation": (
+        [
+            "model=unet",
+            "dataset=oxford_pets_pack",
+            "dataset.image_size=[32,32]",
+            "dataset.num_train_images=20",
+            "dataset.num_test_images=4",
+            "recipe=aconv_unet",
+            "recipe.epochs=1",
+        ],
+        f"test pixel accuracy by last {RATE}, best_on_validation {RATE}, best_on_test {RATE}",
+    ),
+    "filters": (
+        ["model=filter_bank", "dataset=image_filters", "recipe=aconv_filters", "recipe.epochs=3"],
+        r"train loss \d\S+ after 3 iterations",
+    ),
+    "step_timing": ([*CNN, "recipe.milestones=[]", "protocol=step_timing"], r"train_step_microseconds \d\S+"),
+    "inference_timing": (
+        [*CNN, "recipe.milestones=[]", "protocol=inference_timing"],
+        r"inference_milliseconds_per_image \d\S+",
+    ),
+    "count": ([*CNN, "protocol=count"], r"[\d,]+ parameters, [\d,]+ multiply-accumulates"),
+}
+
+
+def _generated(config: Config) -> ImageSet:
+    """Random images, as many as the config says."""
+    numbers = (config.dataset.num_train_images, config.dataset.num_test_images)
+    return ImageSet(*(generated(config, number) for number in numbers))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_says_what_it_found_and_leaves_a_record_that_fits(
+    convrepro: Command, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    monkeypatch.setattr(run_module, "load_data", _generated)
+    arguments, said = SAID[task]
+    code, out, err = convrepro("train", *arguments, "machine.threads=1", "machine.accelerator=cpu")
+    assert (code, err) == (0, "")
+    assert re.search(f"seed 0: {said}; ", out), out
+    (path,) = Path("results", "records").iterdir()
+    record = from_json(path.read_text(encoding="utf-8"))
+    assert record.config["protocol"]["task"] == task
+    consistency.check(record)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from convrepro import config_files
-from convrepro.data import cluttered, datasets, load
+from convrepro.data import cluttered, datasets, decoded, load
 
 SIDE, CLASSES = 4, 3
 COUNTS = {"train": 5, "valid": 2, "test": 3}
@@ -93,7 +94,9 @@ def test_it_is_decoded_once_and_another_copy_anew(tmp_path: Path, monkeypatch: p
 
 
 def test_file_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no mnist_cluttered in .*; put it there yourself"):
+    with pytest.raises(
+        FileNotFoundError, match=f"no mnist_cluttered/{NAME} in .*; put it there yourself from https://s3"
+    ):
         load(config(), tmp_path, download=False, cache_dir=tmp_path / "cache")
     (tmp_path / "mnist_cluttered").mkdir()
     with pytest.raises(FileNotFoundError, match=f"no mnist_cluttered/{NAME} in .*; put it there yourself"):
@@ -205,20 +208,78 @@ def test_clutter_that_does_not_fit(
         cluttered.clutter(digits, size, num_distractors=number, side=side, stream=np.random.RandomState(0))
 
 
-def test_each_part_is_made_of_its_own_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training digits are dark, test digits bright: no image has both."""
+MADE = (5, 1), (3, 100)  # number and grey level of the tiny training, then test digits
+
+
+@pytest.fixture
+def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of MNIST's."""
     parts = [
         cluttered.ImageSplit(torch.full((number, 1, 7, 6), value, dtype=torch.uint8), torch.arange(number) % 2)
-        for number, value in ((5, 1), (3, 100))
+        for number, value in MADE
     ]
     monkeypatch.setattr(cluttered.idx, "read", lambda dataset, data_dir: cluttered.ImageSet(*parts))
-    options = {"num_distractors": 2, "distractor_side": 3, "seed": 4}
-    images = cluttered.generate({"image_size": [12, 11], "options": options}, tmp_path)
-    assert images.train.image_shape == (1, 12, 11)
+
+
+def generated(seed: int) -> dict[str, Any]:
+    """A config of so few images, with the digest of those that a literal loop makes."""
+    digest = hashlib.sha256()
+    for part, (number, value) in enumerate(MADE):
+        digits = np.full((number, 7, 6), value, np.uint8)
+        images = literal_clutter(digits, 12, 2, 3, np.random.RandomState([seed, part]))
+        digest.update(images.astype(np.uint8).tobytes())
+    options = {"num_distractors": 2, "distractor_side": 3, "seed": seed, "images_sha256": digest.hexdigest()}
+    return config_files.load("dataset", "mnist_cluttered_generated") | {
+        "num_classes": 2, "image_size": [12, 12], "num_train_images": 5, "num_test_images": 3, "options": options,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_each_part_is_made_of_its_own_digits(tmp_path: Path) -> None:
+    """Training digits are dark, test digits bright: no image has both."""
+    images = cluttered.generate(generated(seed=4), tmp_path)
+    assert images.train.image_shape == (1, 12, 12)
     assert images.train.labels_B.tolist() == [0, 1, 0, 1, 0]
     assert int(images.train.images_BCHW.max()) <= 3
     assert set(images.test.images_BCHW.unique().tolist()) <= {0, 100, 200, 255}
-    again = cluttered.generate({"image_size": [12, 11], "options": options}, tmp_path)
+    again = cluttered.generate(generated(seed=4), tmp_path)
     assert torch.equal(again.train.images_BCHW, images.train.images_BCHW)
-    other = cluttered.generate({"image_size": [12, 11], "options": options | {"seed": 5}}, tmp_path)
+    other = cluttered.generate(generated(seed=5), tmp_path)
     assert not torch.equal(other.train.images_BCHW, images.train.images_BCHW)
+
+
+@pytest.mark.usefixtures("few_digits")
+@pytest.mark.parametrize("part", ["training", "test"])
+def test_images_of_another_generator_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """One that makes a single pixel of one part's last image brighter."""
+    dataset, clutter = generated(seed=4), cluttered.clutter
+    number, pinned = {"training": 5, "test": 3}[part], dataset["options"]["images_sha256"]
+
+    def another(digits_BHW: np.ndarray, *args: Any, **kwargs: Any) -> np.ndarray:
+        images_BHW = clutter(digits_BHW, *args, **kwargs)
+        images_BHW[-1, -1, -1] ^= len(digits_BHW) == number
+        return images_BHW
+
+    monkeypatch.setattr(cluttered, "clutter", another)
+    said = r"`options\.images_sha256` of mnist_cluttered_generated must be that of its images, ([0-9a-f]{64})"
+    with pytest.raises(ValueError, match=f"{said}, got {pinned}") as caught:
+        cluttered.generate(dataset, tmp_path)
+    found = re.findall("[0-9a-f]{64}", str(caught.value))[0]
+    cluttered.generate(dataset | {"options": dataset["options"] | {"images_sha256": found}}, tmp_path)
+
+
+@pytest.mark.usefixtures("few_digits")
+def test_images_are_made_once_and_kept_for_each_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, read = [], datasets._read
+    monkeypatch.setattr(datasets.files, "find", lambda *_: None)
+    monkeypatch.setattr(datasets, "_read", lambda *a, **k: calls.append(a) or read(*a, **k))
+    dataset = generated(seed=4)
+    assert decoded.is_pinned(dataset)
+    made, kept = (load(dataset, tmp_path, download=False, cache_dir=tmp_path / "cache") for _ in range(2))
+    assert torch.equal(made.train.images_BCHW, kept.train.images_BCHW)
+    assert made.content_sha256 == kept.content_sha256 == ""
+    assert len(calls) == 1
+    wrong = dataset | {"options": dataset["options"] | {"images_sha256": "0" * 64}}
+    with pytest.raises(ValueError, match="must be that of its images"):
+        load(wrong, tmp_path, download=False, cache_dir=tmp_path / "cache")
+    assert len(calls) == 2

@@ -192,7 +192,7 @@ def test_a_large_tree_needs_a_cache(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"num_classes": 1}, r"^tree must have 1 classes, got 2\.$"),
-        ({"num_train_images": 13}, "`num_train_images` of tree must be 12, got 13"),
+        ({"num_train_images": 13}, "set/train must hold 13 images, got 12: 6 in each class"),
     ],
 )
 def test_tree_that_is_not_what_the_config_says(tmp_path: Path, changes: dict[str, Any], message: str) -> None:

@@ -228,7 +228,10 @@ def name_of(changes: dict[str, Any], reader: Any = pack.read) -> str:
 def test_the_name_is_a_hash_of_what_determines_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     same = name_of({})
     assert re.fullmatch(r"[0-9a-f]{64}\.bin", same)
-    assert name_of({"about": "other", "name": "other", "downloads": [{"url": "https://x"}]}) == same
+    assert (
+        name_of({"about": "other", "name": "other", "downloads": [{"url": "https://x"}], "homepage": "https://x"})
+        == same
+    )
     others = {
         name_of({"image_size": [5, 4]}),
         name_of({"options": {"first_label": 1}}),

@@ -185,6 +185,9 @@ def test_set_without_a_download(tmp_path: Path) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  (the whole message is compared)
         fetch(dataset, tmp_path)
     assert str(caught.value) == f"tiny cannot be downloaded; put a.npz into {tmp_path} yourself."
+    page, options = "https://example.org/tiny", {"folders": {"images": "jpg"}}
+    with pytest.raises(ValueError, match=f"; put a.npz, jpg from {page} into {tmp_path} yourself\\.$"):
+        fetch(dataset | {"homepage": page, "options": options}, tmp_path)
 
 
 def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:

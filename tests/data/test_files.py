@@ -142,6 +142,22 @@ def test_the_remedy_fetches_into_the_folder_that_was_looked_in(tmp_path: Path) -
     assert files.remedy(dataset, folder) == f"run `convrepro data fetch tiny --data-dir '{folder}'`"
 
 
+def test_the_remedy_says_where_to_get_what_no_command_downloads(tmp_path: Path) -> None:
+    dataset = {"name": "tiny", "downloads": [], "homepage": "https://example.org/tiny"}
+    assert files.remedy(dataset, tmp_path) == (
+        "put it there yourself from https://example.org/tiny since no command downloads it"
+    )
+
+
+def test_the_only_file_of_a_folder_is_sought(tmp_path: Path) -> None:
+    dataset = {"name": "tiny", "files": {}, "downloads": [], "options": {"folders": {"all": "a"}, "file": "b.npz"}}
+    (tmp_path / "a").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"^no a/b\.npz in "):
+        files.find(dataset, tmp_path)
+    (tmp_path / "a/b.npz").write_bytes(b"1")
+    assert files.find(dataset, tmp_path) == {}
+
+
 SET = {"name": "leaves", "files": {}, "downloads": [], "options": {}}
 LISTS = {"train": ["a{partition:02d}.txt", "b.txt"], "test": "c{partition}.txt"}
 

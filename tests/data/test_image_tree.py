@@ -14,7 +14,7 @@ from tests.data import layouts
 from tests.data.trees import tree_of
 from torchvision import datasets
 
-from convrepro import config_files
+from convrepro import config_files, targets
 from convrepro.data import decoding, files, image_tree, load, splits
 
 
@@ -26,7 +26,7 @@ def test_labels_are_the_alphabetical_order_of_the_folders(tmp_path: Path) -> Non
 
 
 def test_one_folder_gets_a_fixed_split(tmp_path: Path) -> None:
-    dataset = tree_of(tmp_path)
+    dataset = tree_of(tmp_path) | {"num_train_images": 8}
     _, held_out = splits.stratified(np.repeat([0, 1], 6), 4)
     dataset["options"] |= {
         "folders": {"all": "set/train"},
@@ -111,13 +111,83 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 def test_what_is_left_out_is_passed_over_and_nothing_else(tmp_path: Path) -> None:
     dataset = tree_of(tmp_path)
     expected = image_tree.read(dataset, tmp_path)
-    (tmp_path / "set/train/cat/Thumbs.db").write_bytes(b"")
+    (tmp_path / "set/train/cat/notes.txt").write_bytes(b"")
     (tmp_path / "set/test/clutter/empty").mkdir(parents=True)
-    dataset["options"]["left_out"] = ["*/Thumbs.db", "clutter"]
+    dataset["options"]["left_out"] = ["*/notes.txt", "clutter"]
     found = image_tree.read(dataset, tmp_path)
     assert (found.train.names, found.test.names) == (expected.train.names, expected.test.names)
-    (tmp_path / "set/train/cat/thumbs.db").write_bytes(b"x")
-    assert "set/train/cat/thumbs.db" in image_tree.read(dataset, tmp_path).train.names
+    (tmp_path / "set/train/cat/Notes.txt").write_bytes(b"x")
+    assert "set/train/cat/Notes.txt" in image_tree.names_below(tmp_path, "set/train", dataset["options"]["left_out"])
+
+
+@pytest.mark.parametrize("name", layouts.LAYOUTS)
+def test_what_macos_and_windows_leave_is_passed_over(tmp_path: Path, name: str) -> None:
+    dataset = layouts.LAYOUTS[name](tmp_path)
+    reader = targets.resolve(dataset["_target_"])
+    expected = reader(dataset, tmp_path)
+    for folder in files.folders_of(dataset):
+        for below in [tmp_path / folder, *(path for path in (tmp_path / folder).rglob("*") if path.is_dir())]:
+            for stray in (".DS_Store", "._0001.jpg", "Thumbs.db"):
+                (below / stray).write_bytes(b"\0")
+    found = reader(dataset, tmp_path)
+    assert (found.train.names, found.test.names) == (expected.train.names, expected.test.names)
+
+
+def test_a_number_of_images_names_the_folder_and_its_classes(tmp_path: Path) -> None:
+    dataset = layouts.imagenet(tmp_path)
+    (tmp_path / "imagenet/train/n15075141/n15075141_37.JPEG").unlink()
+    with pytest.raises(ValueError, match="must hold") as caught:
+        image_tree.read(dataset, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}/imagenet/train must hold 4 images, got 3: between 1 in n15075141 and 2 in n01440764."
+    )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([2], "; caltech256/256_ObjectCategories/056.dog/056_0002.jpg is missing."),
+        ([1, 3], "/056.dog/056_0001.jpg, caltech256/256_ObjectCategories/056.dog/056_0003.jpg are missing."),
+        ([2, 4], "; caltech256/256_ObjectCategories/056.dog/056_0002.jpg and 1 more are missing."),
+        ([4], ": 3 in each class."),
+    ],
+)
+def test_a_gap_in_the_numbers_is_named(tmp_path: Path, numbers: list[int], said: str) -> None:
+    dataset = layouts.caltech256(tmp_path)
+    for number in numbers:
+        (tmp_path / f"caltech256/256_ObjectCategories/056.dog/056_{number:04d}.jpg").unlink()
+    with pytest.raises(
+        ValueError, match=f"256_ObjectCategories must hold 10 images, got {10 - len(numbers)}"
+    ) as caught:
+        image_tree.read(dataset, tmp_path)
+    assert str(caught.value).endswith(said)
+
+
+def test_a_gap_is_named_in_a_class_of_known_size(tmp_path: Path) -> None:
+    dataset = layouts.fmd(tmp_path)
+    (tmp_path / "FMD/image/fabric/fabric_moderate_002_new.jpg").unlink()
+    said = r"class 'fabric' of fmd must have 4 .*, got 3; FMD/image/fabric/fabric_moderate_002_new\.jpg is missing\.$"
+    with pytest.raises(ValueError, match=said):
+        image_tree.read(dataset, tmp_path)
+
+
+def test_numbers_with_gaps_of_their_own_are_not_missed() -> None:
+    """Nor are those of names that have no leading zeros, or none at all."""
+    assert image_tree._said_of_gaps(["a/x_3.jpg", "a/x_7.jpg"], 1) == ""
+    assert image_tree._said_of_gaps([f"a/{number}.jpg" for number in range(12)], 12) == ""
+    assert image_tree._said_of_gaps(["a/b.jpg", "a/README"], 1) == ""
+    assert image_tree._said_of_gaps([f"a/{number}.jpg" for number in (1, 2, 10, *range(4, 10))], 1) == (
+        "; a/3.jpg is missing"
+    )
+    assert image_tree._said_of_gaps(["a/1.jpg", "a/3.jpg"], -1) == ""
+
+
+def test_a_class_too_small_for_its_draw_is_named(tmp_path: Path) -> None:
+    dataset = layouts.caltech256(tmp_path)
+    dataset["options"]["train_images_per_class"] = 3
+    said = r"^class '001\.ak47' of caltech256 must have more images than the 3 to train on, got 3\.$"
+    with pytest.raises(ValueError, match=said):
+        image_tree.read(dataset, tmp_path)
 
 
 @pytest.mark.parametrize(

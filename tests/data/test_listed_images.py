@@ -124,17 +124,19 @@ DEFECTS = {
     "one too many": (
         layouts.food101,
         write("food-101/images/waffles/5.jpg", b"JFIF"),
-        r"at most 0 images that no list names, got 1, of which the first is food-101/images/waffles/5\.jpg\.",
+        r"images must hold 6 images, 0 of them in no list, as the archive does; got 7, 1 of them in no list: "
+        r"food-101/images/waffles/5\.jpg\.$",
     ),
     "more than the archive has": (
         layouts.mit67,
         write("mit67/Images/bar/b0.jpg", b"JFIF"),
-        r"at most 1 images that no list names, got 2, of which the first is mit67/Images/bar/b 2\.jpg\.",
+        r"Images must hold 5 images, 1 of them in no list, as the archive does; got 6, 2 of them in no list: "
+        r"mit67/Images/bar/b 2\.jpg, mit67/Images/bar/b0\.jpg\.$",
     ),
     "a stray file": (
         layouts.dtd,
-        write("dtd/dtd/images/Thumbs.db", b"\0"),
-        r"images must hold either images or folders, got both: 'Thumbs\.db' beside '[a-z-]+'\.",
+        write("dtd/dtd/images/notes.txt", b"\0"),
+        r"images must hold either images or folders, got both: 'notes\.txt' beside '[a-z-]+'\.",
     ),
     "an empty image": (
         layouts.sun397,
@@ -190,6 +192,17 @@ def test_a_defect_is_named_in_one_line(
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         listed_images.read(dataset, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_five_images_that_no_list_names_are_named_those_of_another_ending_first(tmp_path: Path) -> None:
+    dataset = layouts.mit67(tmp_path)
+    for number in range(5):
+        (tmp_path / f"mit67/Images/bar/a{number}.jpg").write_bytes(b"JFIF")
+    (tmp_path / "mit67/Images/mall/z.png").write_bytes(b"PNG")
+    first = "mit67/Images/mall/z.png, " + ", ".join(f"mit67/Images/bar/a{number}.jpg" for number in range(4))
+    with pytest.raises(ValueError, match="got 11, 7 of them in no list: ") as caught:
+        listed_images.read(dataset, tmp_path)
+    assert str(caught.value).endswith(f": {first} and 2 more.")
 
 
 @pytest.mark.parametrize("missing", ["lists", "folders", "content_sha256"])

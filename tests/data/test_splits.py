@@ -98,8 +98,11 @@ def test_labels_must_be_a_list_of_integers(labels: np.ndarray) -> None:
 
 def test_fixed_test_part_is_checked_against_its_hash() -> None:
     options = {"test_images": 4, "test_indices_sha256": "0" * 64}
+    dataset = {"name": "tiny", "num_train_images": 6, "num_test_images": 4, "options": options}
     with pytest.raises(ValueError, match=r"`options\.test_indices_sha256` of tiny must be that of its split"):
-        splits.fixed_test_part(np.repeat([0, 1], 5), {"name": "tiny", "options": options})
+        splits.fixed_test_part(np.repeat([0, 1], 5), dataset)
+    with pytest.raises(ValueError, match=r"^tiny must have 10 images, got 9\.$"):
+        splits.fixed_test_part(np.repeat([0, 1, 2], 3), dataset)
 
 
 def test_as_many_are_drawn_of_each_class() -> None:

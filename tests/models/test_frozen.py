@@ -28,6 +28,13 @@ def test_only_the_last_linear_layer_is_trained() -> None:
     assert num_parameters(network) == 64 * 3 + 3
 
 
+def test_of_two_linear_layers_the_last_is_trained() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    freeze_features(network)
+    assert classifier_of(network) == "3"
+    assert [name for name, one in network.named_parameters() if one.requires_grad] == ["3.weight", "3.bias"]
+
+
 @pytest.mark.parametrize("copied", [False, True])
 def test_features_are_those_of_eval_mode_also_in_training(copied: bool) -> None:
     network = _frozen()

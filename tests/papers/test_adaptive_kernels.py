@@ -96,6 +96,23 @@ def test_step_times(paper: Paper) -> None:
     assert ratios == pytest.approx([215 / 166, 238 / 180, 321 / 282, 340 / 285])
 
 
+def test_the_claimed_ratios_are_those_that_round_to_the_sentence(paper: Paper) -> None:
+    """Sec. 4.5, "1.2 to 1.3"; of its own times, 321 over 282 at 7x7 rounds to 1.1."""
+    claims = [claim for claim in paper.claims if claim.table == "aconv_section4_5"]
+    assert [(claim.kind, claim.where["model.kernel_size"]) for claim in claims] == [("ratio", size) for size in "3579"]
+    assert {claim.ratio for claim in claims} == {(1.15, 1.35)}
+    printed = (215 / 166, 238 / 180, 321 / 282, 340 / 285)
+    assert [1.15 <= ratio <= 1.35 for ratio in printed] == [True, True, False, True]
+
+
+def test_only_the_significant_comparison_of_section_4_4_is_a_claim(paper: Paper) -> None:
+    """ "Only marginally higher" than the ordinary 3x3, p = 0.12, claims neither a difference nor its absence."""
+    claims = [claim for claim in paper.claims if claim.table == "aconv_section4_4"]
+    assert [(claim.kind, claim.where["model.kernel_size"], claim.than_where) for claim in claims] == [
+        ("higher", "7", {})
+    ]
+
+
 def test_bibliography(paper: Paper) -> None:
     assert paper.citation == "Tek et al., Journal of Visual Communication and Image Representation 75 (2021) 103015"
     assert len(paper.deviations) >= 20

@@ -83,3 +83,8 @@ def test_the_papers_formula_agrees_with_its_table(paper: Paper, taps: int, added
 def test_bibliography(paper: Paper) -> None:
     assert paper.citation == "Kobayashi, Pattern Recognition Letters (2023)"
     assert paper.deviations
+
+
+def test_sizes_of_inference_share_their_weights(paper: Paper) -> None:
+    """Table 1e: the only claim of pairs."""
+    assert [(claim.table, claim.kind) for claim in paper.claims if claim.paired] == [("disentangled_table1e", "alike")]

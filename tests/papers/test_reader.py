@@ -292,6 +292,15 @@ def test_a_list_of_values_is_a_claim_for_each(tmp_path: Path) -> None:
         (("kind: lower", "kind: smaller"), "unknown kind of claim 'smaller'"),
         (("table: t", "table: u"), "unknown table 'u'"),
         (("source: S", "source: S, metric: d"), "unknown metric of t 'd'"),
+        (
+            ("kind: lower", "kind: ratio"),
+            r"two rising positive numbers for the kind ratio .* got \[\] for the kind ratio",
+        ),
+        (("kind: lower", "kind: ratio, ratio: [1.3, 1.2]"), r"got \[1\.3, 1\.2\] for the kind ratio"),
+        (("kind: lower", "kind: ratio, ratio: [1.2]"), r"got \[1\.2\] for the kind ratio"),
+        (("kind: lower", "kind: lower, ratio: [1.2, 1.3]"), r"got \[1\.2, 1\.3\] for the kind lower"),
+        (("kind: lower", "kind: lower, ratio: [1.2]"), r"got \[1\.2\] for the kind lower"),
+        (("kind: lower", "kind: rises, paired: true"), "a claim of the kind rises cannot be `paired`"),
     ],
 )
 def test_a_claim_of_something_unknown(tmp_path: Path, change: tuple[str, str], message: str) -> None:

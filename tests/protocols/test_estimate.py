@@ -10,7 +10,7 @@ from convrepro.data import ImageSet, ImageSplit
 from convrepro.protocols import grid
 from convrepro.protocols.calibration import Overheads, Speed
 from convrepro.protocols.compose import compose
-from convrepro.protocols.estimate import seconds_of, total_seconds, work_of
+from convrepro.protocols.estimate import seconds_of, seconds_of_task, total_seconds, work_of
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config
 
@@ -110,3 +110,15 @@ def test_images_are_counted_as_they_are_split(protocol: str, images: float) -> N
 )
 def test_a_run_starts_as_soon_as_a_process_is_free(seconds: list[float], num_processes: int, total: float) -> None:
     assert total_seconds(seconds, num_processes) == total
+
+
+@pytest.mark.parametrize(("protocol", "seconds"), [("step_timing", 10.0), ("inference_timing", 10.0), ("count", 0.0)])
+def test_tasks_without_a_data_set_take_what_they_usually_take(protocol: str, seconds: float) -> None:
+    """Two seeds of rounds of 3 s, with 2 s before them."""
+    config = compose([f"protocol={protocol}"])
+    assert seconds_of_task([config, dataclasses.replace(config, seed=1)]) == seconds
+
+
+def test_a_task_that_learns_filters_takes_a_second_or_two() -> None:
+    (config, *_) = grid.plan("aconv_section4_1").configs.values()
+    assert 1.0 <= seconds_of_task([config]) <= 2.0

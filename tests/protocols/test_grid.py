@@ -1,11 +1,12 @@
 """From a table's file to its cells."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from convrepro import config_files
+from convrepro import config_files, papers
 from convrepro.protocols import grid, table_names
 
 
@@ -93,6 +94,13 @@ def test_a_count_cannot_be_scaled() -> None:
         ),
         ({"grid": []}, r"mine\.yaml: `grid` must have a block"),
         ({"grid": [{"model": ["cnn4"], "dataset": ["digits"]}]}, r"mine\.yaml: a block of `grid` lacks conv"),
+        *(
+            (
+                {"grid": [{"dataset": ["digits"], "model": ["cnn4"], "conv": ["standard"], "margin": margin}]},
+                r"mine\.yaml: `margin` of a block must be one number of at least 0, as in \[0\.05\], got \[",
+            )
+            for margin in ([], [0.1, 0.2], [-0.1], ["wide"], [None], [True], [float("inf")], [float("nan")])
+        ),
     ],
 )
 def test_a_defective_table_file(
@@ -104,3 +112,30 @@ def test_a_defective_table_file(
     monkeypatch.setattr(config_files, "CONFIG_DIR", tmp_path)
     with pytest.raises(ValueError, match=message):
         grid.plan("mine")
+
+
+@pytest.mark.parametrize("table", ["aconv_table2", "aconv_table3"])
+def test_margins_of_data_sets_are_twice_the_larger_printed_spread(table: str) -> None:
+    spreads: dict[str, list[float]] = {}
+    for number in papers.load("adaptive_kernels").numbers:
+        if number.table == table and number.spread is not None:
+            spreads.setdefault(number.labels["dataset"], []).append(number.spread)
+    cells = grid.plan(table).table.cells
+    assert {cell.labels["dataset"] for cell in cells} == set(spreads)
+    for cell in cells:
+        assert cell.margin == pytest.approx(2 * max(spreads[cell.labels["dataset"]]))
+        assert "margin" not in cell.labels
+
+
+def test_a_margin_is_no_part_of_what_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = {"dataset": ["digits"], "model": ["cnn4"], "conv": ["standard"]}
+    before = {**config_files.load("table", "quickstart"), "grid": [block]}
+    configs = tmp_path / "configs"
+    shutil.copytree(config_files.CONFIG_DIR, configs)
+    monkeypatch.setattr(config_files, "CONFIG_DIR", configs)
+    planned = []
+    for margin in ({}, {"margin": [0.05]}):
+        (configs / "table" / "mine.yaml").write_text(yaml.safe_dump({**before, "grid": [{**block, **margin}]}))
+        planned += grid.plan("mine").table.cells
+    assert [cell.margin for cell in planned] == [None, 0.05]
+    assert len({cell.run_id for cell in planned}) == 1

@@ -34,6 +34,7 @@ def _id(*overrides: str) -> str:
         ["protocol.scale=1", "protocol.images=1"],
         ["conv.name=mine", "conv.about=anything", "dataset.about=anything"],
         ["dataset.downloads=[]"],
+        ["+dataset.homepage=https://example.org"],
         ["+model.placements.elsewhere=[stem_conv]"],
         ["+conv.groups=1", "+conv.dilation=1", "+conv.padding_mode=zeros"],
     ],

@@ -1,5 +1,6 @@
 """The network that a run starts with."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from convrepro.conv import AdaptiveConv2d
 from convrepro.protocols import network as network_module
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
-from convrepro.protocols.network import build_network, fresh_network, start_network
-from convrepro.protocols.run import run
+from convrepro.protocols.network import build_network, check_pretrained, fresh_network, start_network
+from convrepro.protocols.run import run, run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.records import workspace
 from convrepro.training import load_checkpoint
@@ -54,6 +55,18 @@ def test_only_the_classifier_moves_from_the_weights_of_another_run(tmp_path: Pat
     assert record.num_parameters == sum(after[name].numel() for name in moved)
 
 
+def test_a_record_has_the_fingerprint_of_the_weights_it_started_from(tmp_path: Path) -> None:
+    """Each seed of a group has that of its own."""
+    sources = [_config(tmp_path, f"seed={seed}") for seed in (0, 1)]
+    first_records = run_seeds(sources)
+    records = run_seeds([_transfer(tmp_path, source, f"seed={source.seed}") for source in sources])
+    files = [network_module.weights_of_run(source, run_id(source)) for source in sources]
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    assert [records[seed].environment["pretrained_sha256"] for seed in (0, 1)] == digests
+    assert digests[0] != digests[1]
+    assert "pretrained_sha256" not in first_records[0].environment
+
+
 def test_the_classifier_starts_afresh(tmp_path: Path) -> None:
     source = _config(tmp_path)
     run(source)
@@ -80,3 +93,18 @@ def test_published_weights_are_asked_for_by_name(monkeypatch: pytest.MonkeyPatch
 def test_weights_from_anywhere_else_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`recipe.pretrained` must be torchvision/<weights> or run/<run id>, got 'x'"):
         compose(["recipe.pretrained=x"])
+
+
+def test_each_file_of_weights_is_looked_for_once_and_those_of_runs_for_every_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(network_module, "published_file", names.append)
+    published = [_config(tmp_path, "recipe.pretrained=torchvision/Some_Weights.V1", f"seed={seed}") for seed in (0, 1)]
+    check_pretrained([_config(tmp_path), *published])
+    assert names == ["Some_Weights.V1"]
+    source = _config(tmp_path)
+    run(source)
+    check_pretrained([_transfer(tmp_path, source)])
+    with pytest.raises(ValueError, match="seed 1, which are not there"):
+        check_pretrained([_transfer(tmp_path, source), _transfer(tmp_path, source, "seed=1")])

@@ -53,6 +53,8 @@ from convrepro.training import multistep
         ("machine.accelerator=abacus", "`machine.accelerator` must be one of auto, cpu, gpu"),
         ("machine.download=perhaps", "`machine.download`"),
         ("protocol.images=0.001", "`protocol.images` must leave a validation image of 200, got 0.001"),
+        ("protocol.random_test=false", "`protocol.random_test` must be true or null, got false; leave it null"),
+        ("protocol.official_validation=false", "`protocol.official_validation` must be true or null, got false"),
         ("seed=-1", "`seed` must lie in"),
         ("seed=abc", "`seed`"),
         ("dataset.image_size=[8]", "`dataset.image_size` must be"),

@@ -109,6 +109,12 @@ def test_each_run_has_its_share(make: Callable[..., list[Config]], timed: list[s
     assert [seed for _, seed in speeds.by_run()] == [0, 1]
 
 
+def test_timing_needs_no_calibration_and_takes_seconds(make: Callable[..., list[Config]], timed: list[str]) -> None:
+    speeds = Speeds([make("protocol=step_timing", seeds=2)], 1)
+    assert speeds.are_known
+    assert (speeds.by_group(), timed) == ([10.0], [])
+
+
 def test_a_count_is_known(make: Callable[..., list[Config]], timed: list[str]) -> None:
     speeds = Speeds([make("protocol=count")], 1)
     assert speeds.are_known

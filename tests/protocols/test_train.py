@@ -1,5 +1,6 @@
 """Networks, optimizers, devices and phases, from a config."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,84 @@ def test_the_recipes_clipping_and_plateau_reach_the_learner(tmp_path: Path) -> N
     assert all(parameter.grad.abs().max() <= 1e-30 for parameter in learner.parameters)
 
 
+PLATEAU = {"metric": "train_loss", "decay_factor": 0.5, "patience": 3}
+
+
+@pytest.mark.parametrize(
+    ("changes", "losses", "factor"),
+    [
+        ({}, [1.0] * 4, 1.0),  # the best and three without a gain: torch waits for a fourth
+        ({}, [1.0] * 5, 0.5),
+        ({"counting": "keras"}, [1.0] * 4, 0.5),
+        ({"counting": "keras"}, [1.0] * 7, 0.25),
+        ({"counting": "keras", "cooldown": 3}, [1.0] * 7, 0.5),
+        ({"counting": "keras", "cooldown": 3}, [1.0] * 9, 0.25),
+        ({"counting": "keras", "least_rate": 0.06}, [1.0] * 4, 0.6),  # 0.06 of 0.1
+        ({"counting": "keras", "least_rate": 0.02}, [1.0] * 4, 0.5),
+    ],
+)
+def test_the_recipes_plateau_after_a_made_up_history(
+    tmp_path: Path, changes: dict[str, object], losses: list[float], factor: float
+) -> None:
+    asked = ",".join(f"{key}:{value}" for key, value in (PLATEAU | changes).items())
+    config = compose([*ADAPTIVE, "recipe.epochs=20", "recipe.milestones=[]", f"recipe.plateau={{{asked}}}"])
+    learner = make_learner(config, device=CPU, folder=tmp_path)
+    learner.history = {"train_loss": losses}
+    learner.start_epoch(len(losses))
+    assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * factor)
+
+
+def test_a_cooldown_moves_with_the_scale(tmp_path: Path) -> None:
+    """Of a tenth of the epochs: a patience of 3 and a cooldown of 3."""
+    plateau = "recipe.plateau={metric:train_loss,decay_factor:0.5,patience:30,counting:keras,cooldown:30}"
+    scaled = ["recipe.epochs=200", "protocol.scale=0.1", "recipe.milestones=[]"]
+    learner = make_learner(compose([*ADAPTIVE, *scaled, plateau]), device=CPU, folder=tmp_path)
+    for num_epochs, factor in ((4, 0.5), (8, 0.5), (9, 0.25)):
+        learner.history = {"train_loss": [1.0] * num_epochs}
+        learner.start_epoch(num_epochs)
+        assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * factor)
+
+
+@pytest.mark.parametrize("optimizer", ["AdamW", "SGD"])
+def test_rate_and_momentum_of_a_cycle(tmp_path: Path, optimizer: str) -> None:
+    """At the start, at the peak after a quarter, and at the end; three momenta of their own, one of them each."""
+    momenta = "recipe.one_cycle.momenta=[0.95,0.85,0.9]"
+    own = {
+        "AdamW": [],
+        "SGD": [*SGD, "+recipe.optimizer.momentum=0.5", "recipe.optimizer.lr=0.001"],
+    }
+    config = compose(["dataset=digits", "recipe=fastai", "recipe.epochs=8", momenta, *own[optimizer]])
+    learner = make_learner(config, device=CPU, folder=tmp_path)
+    for position, rate, momentum in ((0.0, 4e-5, 0.95), (1.0, 5.2e-4, 0.9), (2.0, 1e-3, 0.85), (8.0, 1e-8, 0.9)):
+        learner.go_to(position)
+        for group in learner.optimizer.param_groups:
+            assert group["lr"] == pytest.approx(rate)
+            found = group["betas"] if optimizer == "AdamW" else (group["momentum"],)
+            assert found == pytest.approx((momentum, 0.99) if optimizer == "AdamW" else (momentum,))
+
+
+def test_rates_and_decay_of_groups(tmp_path: Path) -> None:
+    """Apertures learn at a rate of their own, and nothing but kernels and linear weights decays."""
+    asked = ["recipe.sigma_learning_rate=0.003", "recipe.decayed=kernels", "recipe.optimizer.weight_decay=0.02"]
+    learner = make_learner(compose([*ADAPTIVE, *asked]), device=CPU, folder=tmp_path)
+    names = {id(parameter): name for name, parameter in learner.network.named_parameters()}
+    settings = {
+        names[id(parameter)]: (group["lr"], group["weight_decay"])
+        for group in learner.optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert settings == {
+        name: (0.003, 0.0) if name.endswith("sigma") else (0.1, 0.02 if parameter.ndim > 1 else 0.0)
+        for name, parameter in learner.network.named_parameters()
+    }
+    assert set(settings.values()) == {(0.003, 0.0), (0.1, 0.02), (0.1, 0.0)}
+
+
+def test_one_group_where_neither_is_asked_for(tmp_path: Path) -> None:
+    (group,) = make_learner(compose(ADAPTIVE), device=CPU, folder=tmp_path).optimizer.param_groups
+    assert group["lr"] == 0.1
+
+
 def test_a_fused_optimizer_on_a_gpu_only() -> None:
     """By the names of the arguments; the recipe's own choice stands."""
     config = compose(["recipe=dk_adam"])
@@ -257,3 +336,14 @@ def test_where_streams_turn_out_to_be_impossible_only_auto_goes_on(
 )
 def test_images_that_are_evaluated_at_once(dataset: str, device: str, expected: int) -> None:
     assert evaluation_batch_size(compose([f"dataset={dataset}"]), torch.device(device)) == expected
+
+
+def test_a_last_batch_of_one_image_is_refused_where_the_network_normalises_over_the_batch(tmp_path: Path) -> None:
+    asked = ["dataset=digits", "model.filters=2", "recipe=quickstart", "recipe.epochs=1", "recipe.milestones=[]"]
+    config = compose([*asked, "model=simple_cnn", "model.kernel_size=3", "protocol.images=0.1"])
+    num_images = len(phases_of(config, load_data(config))[0][0].train)
+    alone = dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, batch_size=num_images - 1))
+    expected = rf"`recipe.batch_size` {num_images - 1} leaves one of the {num_images} training images to the last batch"
+    with pytest.raises(ValueError, match=expected):
+        _trained(alone, tmp_path)
+    _trained(dataclasses.replace(config, recipe=dataclasses.replace(config.recipe, batch_size=num_images)), tmp_path)

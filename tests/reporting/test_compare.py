@@ -233,3 +233,17 @@ def test_a_data_set_in_the_place_of_one_of_several(tmp_path: Path) -> None:
     assert row.printed is not None
     assert row.printed.printed == "85.79"
     assert row.verdict.reason.startswith("data set lfw_pack in place of lfw")
+
+
+def test_margin_of_the_data_set(tmp_path: Path) -> None:
+    """configs/table/aconv_table2.yaml: twice the larger printed spread of each, 0.02 on MNIST and 0.5 on CIFAR-10."""
+    lines = [f"aconv_table2,{dataset},simple_cnn,aconv,test_accuracy,9,90,0.1,5" for dataset in ("mnist", "cifar10")]
+    rows = compare(write(tmp_path, f"{HEADER},model.kernel_size,mean,std,n", *lines)).rows
+    assert [row.margin for row in rows] == [0.04, 1.0]
+
+
+def test_margin_of_a_cell_that_no_block_has_is_the_tables(tmp_path: Path) -> None:
+    (row,) = compare(
+        write(tmp_path, f"{HEADER},mean,std,n", "aconv_table2,mnist,lenet,aconv,test_accuracy,90,0.1,5")
+    ).rows
+    assert row.margin == 0.3

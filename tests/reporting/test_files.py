@@ -37,7 +37,8 @@ def test_a_name_that_is_no_file_name(built: BuiltTable, tmp_path: Path, name: st
 
 def test_the_picture_of_learned_filters_is_that_of_their_records(built: BuiltTable, tmp_path: Path) -> None:
     fields = {field.name: {} for field in dataclasses.fields(Record)} | {
-        "run_id": "a", "seed": 0, "status": "done", "config": {"protocol": {"task": "filters"}}, "names": {"conv": "aconv"},
+        "run_id": "a", "seed": 0, "status": "done",
+        "config": {"protocol": {"task": "filters"}}, "names": {"conv": "aconv"},
         "epochs": {"train_loss": [2.0, 1.0], "sigma_0": [0.3, 0.2]}, "reason": "", "schema_version": 1,
     }  # fmt: skip
     records = [Record(**fields)]

@@ -1,6 +1,7 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,9 @@ def test_compared_cells_have_a_line_for_each_number(compared: BuiltTable) -> Non
     assert lines["best_kernel_size"]["mean"] == "9"
     assert lines["t_statistic"]["conv"] == "aconv"
     assert {line["than"] for line in lines.values()} == {"standard model.kernel_size=9"}
+
+
+def test_sizes_that_share_the_best_run(compared: BuiltTable) -> None:
+    tied = replace(compared, comparisons=(replace(compared.comparisons[0], tied=("3", "9")),))
+    lines = {line["metric"]: line for line in rows(long_form.render(tied)) if line["than"]}
+    assert lines["best_kernel_size"]["mean"] == "3 or 9"

@@ -41,3 +41,11 @@ def test_labels_are_printable_and_no_formula(text: str) -> None:
 def test_a_printable_label_can_be_read_back(text: str) -> None:
     if not text.startswith("'"):
         assert neutral.original(neutral.label(text)) == text
+
+
+def test_a_long_title_is_broken_into_lines_that_fit() -> None:
+    text = "DK-CNN, test error on Fashion-MNIST " * 4 + "$5"
+    lines = neutral.wrapped(text).splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= 80
+    assert " ".join(lines) == text.replace("$", r"\$")

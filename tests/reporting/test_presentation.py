@@ -151,7 +151,7 @@ def test_ratios_of_times(compared: BuiltTable) -> None:
         printed_ratio=238 / 180,
     )
     shown = present(replace(compared, rows=(time,)))
-    assert (column(shown, "ours"), column(shown, "paper")) == (("300.0 ± 2.0",), ("238 us",))
+    assert (column(shown, "ours"), column(shown, "paper")) == (("300 ± 2",), ("238 us",))
     assert column(shown, "over standard [95 %]")[0].startswith("1.200 [1.1")
     assert column(shown, "paper's ratio") == ("1.32",)
     assert "difference [95 %]" not in [one.title for one in shown.columns]
@@ -198,3 +198,9 @@ def test_cells_of_two_sizes(compared: BuiltTable) -> None:
     (one,) = compared.comparisons
     found = present(replace(compared, comparisons=(replace(one, size="7", than_size="3"),)))
     assert next(column.texts for column in found.comparisons if column.title == "size") == ("7x7 - 3x3",)
+
+
+def test_sizes_that_share_the_best_run(compared: BuiltTable) -> None:
+    (one,) = compared.comparisons
+    tied = replace(compared, comparisons=(replace(one, size="3", than_size="3", tied=("3", "9")),))
+    assert next(column.texts for column in present(tied).comparisons if column.title == "size") == ("3x3 or 9x9",)

@@ -5,7 +5,18 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convrepro.statistics import Summary, alike, has_no_effect, higher, lower, rises, trend
+from convrepro.statistics import (
+    Summary,
+    alike,
+    between,
+    has_no_effect,
+    has_ratio,
+    higher,
+    lower,
+    paired,
+    rises,
+    trend,
+)
 
 REFERENCE = Summary(n=5, mean=5.0, std=0.1)  # half-width against the same spread: 2.306 * 0.06325 = 0.1458
 
@@ -15,7 +26,7 @@ REFERENCE = Summary(n=5, mean=5.0, std=0.1)  # half-width against the same sprea
     [(4.85, "holds"), (4.86, "undecided"), (5.0, "undecided"), (5.14, "undecided"), (5.15, "contradicted")],
 )
 def test_lower(mean: float, word: str) -> None:
-    finding = lower(Summary(n=5, mean=mean, std=0.1), REFERENCE)
+    finding = lower(between(Summary(n=5, mean=mean, std=0.1), REFERENCE))
     assert finding.word == word
     assert finding.difference is not None
     assert finding.difference.estimate == pytest.approx(mean - 5.0)
@@ -24,7 +35,7 @@ def test_lower(mean: float, word: str) -> None:
 @pytest.mark.parametrize("mean", [4.85, 4.86, 5.0, 5.14, 5.15])
 def test_higher_is_lower_with_the_sides_exchanged(mean: float) -> None:
     ours = Summary(n=5, mean=mean, std=0.1)
-    assert higher(ours, REFERENCE).word == lower(REFERENCE, ours).word
+    assert higher(between(ours, REFERENCE)).word == lower(between(REFERENCE, ours)).word
 
 
 @pytest.mark.parametrize(
@@ -33,13 +44,48 @@ def test_higher_is_lower_with_the_sides_exchanged(mean: float) -> None:
 )
 def test_alike_needs_evidence_of_absence(mean: float, margin: float, word: str) -> None:
     """Half-width of the 90 % interval: 1.860 * 0.06325 = 0.1176."""
-    assert alike(Summary(n=5, mean=mean, std=0.1), REFERENCE, margin=margin).word == word
+    assert alike(between(Summary(n=5, mean=mean, std=0.1), REFERENCE), margin=margin).word == word
 
 
 @pytest.mark.parametrize("poor", [None, Summary(n=1, mean=1.0), Summary(n=5, mean=math.nan, std=math.nan)])
 def test_too_few_runs_decide_nothing(poor: Summary | None) -> None:
-    assert lower(poor, REFERENCE).word == lower(REFERENCE, poor).word == "undecided"
-    assert higher(poor, REFERENCE).word == alike(poor, REFERENCE, margin=1.0).word == "undecided"
+    assert between(poor, REFERENCE) is between(REFERENCE, poor) is None
+    assert {lower(None).word, higher(None).word, alike(None, margin=1.0).word} == {"undecided"}
+    assert has_ratio(poor, REFERENCE, low=0.5, high=2.0).word == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("mean", "word"),
+    [
+        (5.7, "undecided"),  # 1.14, 90 % interval [1.108, 1.172]
+        (5.85, "undecided"),  # 1.17, [1.144, 1.196]
+        (6.0, "holds"),  # 1.2, [1.168, 1.232]
+        (6.5, "holds"),
+        (6.7, "undecided"),
+        (7.2, "contradicted"),  # 1.44, 95 % interval [1.394, 1.486]
+        (5.4, "contradicted"),
+    ],
+)
+def test_a_ratio_within_bounds(mean: float, word: str) -> None:
+    """At 1.2: standard error 1.2 * sqrt((0.0447 / 6)^2 + (0.0447 / 5)^2) = 0.0140; t is 1.87, the half-width 0.026."""
+    finding = has_ratio(Summary(n=5, mean=mean, std=0.1), REFERENCE, low=1.15, high=1.35)
+    assert finding.word == word
+    assert finding.reason.startswith(f"ratio {mean / 5:.3f}, {95 if word == 'contradicted' else 90} % interval [")
+
+
+def test_a_ratio_needs_positive_means() -> None:
+    found = has_ratio(Summary(n=5, mean=0.0, std=0.1), REFERENCE, low=1.0, high=2.0)
+    assert (found.word, found.reason) == ("undecided", "a ratio needs positive means")
+
+
+def test_pairs_decide_where_the_spread_over_seeds_hides_a_difference() -> None:
+    """Runs differ by 1 from seed to seed and by 0.1 within a seed."""
+    ours = {seed: 5.0 + seed + noise for seed, noise in enumerate((0.0, 0.01, -0.01))}
+    reference = {seed: 5.1 + seed for seed in range(4)}
+    found = paired(ours, reference)
+    assert lower(found).word == alike(found, margin=0.2).word == "holds"
+    assert higher(found).word == "contradicted"
+    assert lower(found).reason == "-0.1, 95 % interval [-0.125, -0.0752], paired by seed"  # 4.303 * 0.01 / sqrt(3)
 
 
 def test_trend_of_one_group_agrees_with_linregress() -> None:

@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convrepro.statistics import Summary, difference, equal_variances, half_width, one_sample, ratio, summarize
+from convrepro.statistics import Summary, difference, equal_variances, half_width, one_sample, paired, ratio, summarize
 
 summaries = st.builds(
     Summary,
@@ -162,3 +162,16 @@ def test_the_interval_of_a_mean_agrees_with_scipy() -> None:
 def test_what_cannot_be_compared(call: Callable[[Summary, Summary], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call(Summary(n=1, mean=1.0), Summary(n=5, mean=2.0, std=1.0))
+
+
+def test_pairs_are_those_of_common_seeds_as_scipy_has_them() -> None:
+    first, second = {0: 5.0, 1: 6.1, 2: 7.3, 5: 0.0}, {2: 7.0, 1: 6.0, 0: 5.1, 7: 9.0}
+    found, scipys = paired(first, second), scipy.stats.ttest_rel([5.0, 6.1, 7.3], [5.1, 6.0, 7.0])
+    assert found is not None
+    assert found.t_statistic == pytest.approx(scipys.statistic)
+    assert found.p_value == pytest.approx(scipys.pvalue)
+
+
+@pytest.mark.parametrize("second", [{}, {0: 1.0, 2: 1.0}, {0: 1.0, 1: math.nan}])
+def test_too_few_pairs(second: dict[int, float]) -> None:
+    assert paired({0: 1.0, 1: 2.0}, second) is None

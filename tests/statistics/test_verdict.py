@@ -214,3 +214,9 @@ def test_exact_values_that_disagree_among_runs_never_pass() -> None:
 
 def test_a_count_without_runs_is_incomplete() -> None:
     assert judge_exact(None, 140_000.0, half_unit=5000.0, given=Circumstances(num_seeds=1)).word == "incomplete"
+
+
+def test_no_run_at_all_is_incomplete_whatever_stands_in_the_way() -> None:
+    given = Circumstances(num_seeds=2, obstacles=["scaled"])
+    theirs = Summary(n=5, mean=90.0, std=0.1)
+    assert judge_mean(None, theirs, margin=0.3, rounding=0.005, given=given).word == "incomplete"

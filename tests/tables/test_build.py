@@ -366,7 +366,10 @@ def test_runs_on_different_images_are_a_problem(record: MakeRecord, table: MakeT
         for seed in range(3)
     ]
     row = build(table(), records, paper).rows[1]
-    problem = "the runs had different images: 000000000000 in seeds 0; 111111111111 in seeds 1, 2"
+    problem = (
+        "the runs on d had different images: 000000000000 in 1 run (here seeds 0); "
+        "111111111111 in 2 runs (here seeds 1, 2)"
+    )
     assert row.verdict == Verdict(word="incomplete", reason=problem)
     assert problem in row.notes
 
@@ -377,3 +380,51 @@ def test_several_data_sets_may_be_replaced(record: MakeRecord, table: MakeTable,
     rows = build(table(labels=labels, replaced={"pack": "d"}), [], paper).rows
     assert rows[0].printed is not None
     assert rows[1].printed is None
+
+
+def read(dataset: str) -> dict[str, object]:
+    return {"content": {"num_images": 3, "sha256": dataset * 64}}
+
+
+def test_cells_on_different_images_are_not_compared(record: MakeRecord, table: MakeTable, paper: Paper) -> None:
+    records = [
+        record(run_id, seed, errors[seed], splits=read(images))
+        for run_id, errors, images in (("standard", STANDARD, "0"), ("new", NEW, "1"))
+        for seed in range(3)
+    ]
+    built = build(table(), records, paper)
+    assert [row.verdict.word for row in built.rows] == ["incomplete", "incomplete"]
+    assert built.rows[1].verdict.reason == (
+        "the runs on d had different images: 000000000000 in 3 runs; 111111111111 in 3 runs (here seeds 0, 1, 2)"
+    )
+    assert built.rows[1].against_baseline is None
+    assert not any(row.is_complete for row in built.rows)
+    assert built.claims[0].finding.word == "undecided"
+
+
+def test_each_data_set_has_its_own_images(record: MakeRecord, table: MakeTable) -> None:
+    """So do runs that say nothing of theirs stand beside others."""
+    labels = [
+        {"dataset": dataset, "model": "m", "conv": conv} for dataset in ("d", "e") for conv in ("standard", "new")
+    ]
+    cells = [Cell(run_id="-".join(cell.values()), labels=cell, official_data=True, scaled=False) for cell in labels]
+    records = [
+        record(cell.run_id, seed, 5.0 + seed, splits=splits)
+        for cell, splits in zip(cells, (read("0"), read("0"), read("1"), {}), strict=True)
+        for seed in range(3)
+    ]
+    rows = build(table(cells=tuple(cells)), records, None).rows
+    assert all(row.is_complete for row in rows)
+    assert rows[3].against_baseline is not None
+
+
+@pytest.mark.parametrize(("margin", "word"), [(None, "reproduced"), (0.1, "inconclusive"), (0.0, "inconclusive")])
+def test_a_cells_own_margin(
+    records: list[Record], table: MakeTable, paper: Paper, margin: float | None, word: str
+) -> None:
+    """The 90 % interval is 0.174 wide on each side; the table's margin is 0.5."""
+    grid = table()
+    first, second = grid.cells
+    rows = build(replace(grid, cells=(replace(first, margin=margin), second)), records, paper).rows
+    assert [row.verdict.word for row in rows] == [word, "reproduced"]
+    assert rows[0].margin == (0.5 if margin is None else margin)

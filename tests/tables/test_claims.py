@@ -143,3 +143,33 @@ def test_a_claim_is_about_its_metric(record: MakeRecord, table: MakeTable, paper
     claims = build(grid, records, replace(paper, claims=(claim, replace(claim, metric="test_top5_error")))).claims
     assert [one.finding.word for one in claims] == ["holds", "contradicted"]
     assert "test_top5_error of new" in claims[1].text
+
+
+def test_pairs_of_seeds_are_compared_within_seeds(record: MakeRecord, table: MakeTable, paper: Paper) -> None:
+    """Seeds differ by 2, both operators of a seed by 0.1: within the margin of 0.5."""
+    records = [
+        record(run_id, seed, 5.0 + 2 * seed + offset + seed * noise)
+        for run_id, offset, noise in (("standard", 0.0, 0.0), ("new", 0.1, 0.01))
+        for seed in range(3)
+    ]
+    (claim,) = paper.claims
+    claims = tuple(
+        replace(claim, kind=kind, paired=is_paired) for kind in ("alike", "higher") for is_paired in (False, True)
+    )
+    judged = build(table(), records, replace(paper, claims=claims)).claims
+    assert [one.finding.word for one in judged] == ["undecided", "holds", "undecided", "holds"]
+
+
+@pytest.mark.parametrize(("bounds", "word"), [((0.7, 0.9), "holds"), ((0.9, 1.1), "contradicted")])
+def test_a_ratio_of_two_cells(
+    record: MakeRecord, table: MakeTable, paper: Paper, bounds: tuple[float, float], word: str
+) -> None:
+    records = [
+        record(run_id, seed, mean + seed / 100)
+        for run_id, mean in (("standard", 5.0), ("new", 4.0))
+        for seed in range(3)
+    ]
+    claims = (replace(paper.claims[0], kind="ratio", ratio=bounds),)
+    (judged,) = build(table(), records, replace(paper, claims=claims)).claims
+    assert judged.finding.word == word
+    assert judged.text == f"d, m: test_error of new is {bounds[0]:g} to {bounds[1]:g} times that of standard"

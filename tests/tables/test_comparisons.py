@@ -1,6 +1,6 @@
 """Two operators at sizes 3 and 5; "Doe and Roe 2021" is no real paper."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,7 @@ from convrepro.papers import Paper, PrintedComparison
 from convrepro.papers.paper import ComparisonMetric
 from convrepro.records import Record, Table
 from convrepro.tables import Comparison, build
+from convrepro.tables.remarks import remarks
 
 MakeRecord = Callable[..., Record]
 MakeTable = Callable[..., Table]
@@ -44,14 +45,19 @@ CHOSEN = (
 
 @pytest.fixture
 def compared(record: MakeRecord, table: MakeTable, paper: Paper) -> Callable[..., Sequence[Comparison]]:
-    def compare(*comparisons: PrintedComparison, num_runs: int = 3, dataset: str = "d") -> Sequence[Comparison]:
+    def compare(
+        *comparisons: PrintedComparison,
+        num_runs: int = 3,
+        dataset: str = "d",
+        errors_of: Mapping[str, Sequence[float]] = ERRORS,
+    ) -> Sequence[Comparison]:
         labels = [
             {"dataset": dataset, "model": "m", "conv": conv, "model.kernel_size": size}
             for conv in ("standard", "new")
             for size in ("3", "5")
         ]
         records = [
-            record(run_id, seed, error) for run_id, errors in ERRORS.items() for seed, error in enumerate(errors)
+            record(run_id, seed, error) for run_id, errors in errors_of.items() for seed, error in enumerate(errors)
         ]
         records = [one for one in records if one.run_id != "new-3" or one.seed < num_runs]
         replaced = {dataset: "d"} if dataset != "d" else {}
@@ -104,3 +110,31 @@ def test_a_data_set_in_the_place_of_the_papers(compared: Callable[..., Sequence[
 def test_cells_that_are_not_there_are_not_compared(compared: Callable[..., Sequence[Comparison]]) -> None:
     assert compared(printed("p_value", "0.12", "7", "3")) == ()
     assert compared() == ()
+
+
+def test_the_best_single_run_may_be_that_of_the_operator_that_is_compared_with(
+    compared: Callable[..., Sequence[Comparison]],
+) -> None:
+    """As on the faces of Tek et al.'s Table 3."""
+    (found,) = compared(*CHOSEN, errors_of={**ERRORS, "standard-3": (0.5, 4.1, 4.2)})
+    assert (found.size, found.than_size, found.tied) == ("3", "3", ())
+
+
+@pytest.mark.parametrize("operator", ["standard", "new"])
+def test_of_equal_best_runs_the_first_size_of_the_grid_counts(
+    compared: Callable[..., Sequence[Comparison]], operator: str
+) -> None:
+    """Whichever operator reaches it there."""
+    (found,) = compared(*CHOSEN, errors_of={**ERRORS, f"{operator}-3": (1.0, 4.1, 4.2)})
+    assert (found.size, found.than_size, found.tied) == ("3", "3", ("3", "5"))
+
+
+def test_equal_best_runs_at_one_size_are_no_tie(compared: Callable[..., Sequence[Comparison]]) -> None:
+    (found,) = compared(*CHOSEN, errors_of={**ERRORS, "standard-5": (1.0, 5.5, 6.0)})
+    assert (found.size, found.tied) == ("5", ())
+
+
+def test_a_tie_is_explained(compared: Callable[..., Sequence[Comparison]]) -> None:
+    found = compared(*CHOSEN, errors_of={**ERRORS, "standard-3": (1.0, 4.1, 4.2)})
+    assert "Where several sizes share the best run" in remarks([], None, found)[-1]
+    assert "several sizes" not in " ".join(remarks([], None, compared(*CHOSEN)))

@@ -39,3 +39,12 @@ def test_a_paper_without_spread_is_said_to_have_none(
 
 def test_no_rows_need_no_words() -> None:
     assert remarks([], None) == ()
+
+
+def test_margins_of_several_data_sets_are_told_apart(
+    record: Callable[..., Record], table: Callable[..., Table], paper: Paper
+) -> None:
+    row, other = build(table(), [record("new", seed, 4.0 + seed) for seed in range(3)], paper).rows
+    first, second = replace(row, labels={**row.labels, "dataset": "b"}, margin=0.04), other
+    assert "the margin, 0.04 (b) or 0.5 (d). differs" in " ".join(remarks([first, second], paper))
+    assert "the margin, 0.04 or 0.5. differs" in " ".join(remarks([replace(row, margin=0.04), other], paper))

@@ -43,10 +43,16 @@ def test_runs_of_one_cell_must_have_had_the_same_images(record: MakeRecord) -> N
         splits = [{"content": {"num_images": 3, "sha256": content * 32}} if content else {} for content in contents]
         return {seed: record("a", seed, 5.0, splits=one) for seed, one in enumerate(splits)}
 
-    assert content_problems(of("ab", "ab", None)) == []
-    assert content_problems(of("ab", "cd", "ab")) == [
-        "the runs had different images: abababababab in seeds 0, 2; cdcdcdcdcdcd in seeds 1"
+    same, mixed = of("ab", "ab", None), of("ab", "cd", "ab")
+    assert content_problems(same, "d", {"ab" * 32: 2}) == []
+    assert content_problems(mixed, "d", {"ab" * 32: 2, "cd" * 32: 1}) == [
+        "the runs on d had different images: abababababab in 2 runs (here seeds 0, 2); "
+        "cdcdcdcdcdcd in 1 run (here seeds 1)"
     ]
+
+
+def test_a_cell_that_says_nothing_of_its_images_has_no_part_in_the_others(record: MakeRecord) -> None:
+    assert content_problems({0: record("a", 0, 5.0)}, "d", {"ab" * 32: 2, "cd" * 32: 1}) == []
 
 
 def chosen(record: MakeRecord, gains: tuple[float, ...], **changes: object) -> dict[int, Record]:

@@ -277,6 +277,20 @@ def test_masks_are_counted_by_pixels(tmp_path: Path) -> None:
     assert learner.history["test_pixel_accuracy"] == [pytest.approx(100 * num_right / 80)]
 
 
+def test_training_metrics_of_masks_are_means_over_pixels(tmp_path: Path) -> None:
+    """Logits of 0 for three classes: a loss of log 3 in each pixel, and a first class that 20 of 60 pixels have."""
+    learner = _pixel_learner(tmp_path)
+    with torch.no_grad():
+        for parameter in learner.parameters:
+            parameter.zero_()
+    learner.start_epoch(0)
+    learner.step(torch.zeros(3, 1, 4, 5), torch.arange(60).reshape(3, 4, 5) % 3)
+    learner.end_training()
+    learner.end_epoch(1.0)
+    assert learner.history["train_loss"] == [pytest.approx(math.log(3.0))]
+    assert learner.history["train_pixel_accuracy"] == [pytest.approx(100 / 3)]
+
+
 def test_a_label_among_the_first_k(tmp_path: Path) -> None:
     """Logits 0, 1, ..., 9 for classes 0 to 9: the first three are 9, 8 and 7."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 10)).double()

@@ -17,23 +17,25 @@ def follows(
 
     Args:
         operation: ``difference`` takes all others from the first, ``percent`` is 100 times the ratio of two.
-        about: whether the paper says "about": then half a unit of its last digit more is allowed on each side.
+        about: whether the paper says "about": then up to half a unit of its last digit more on each side is
+            ``cannot tell``.
         whole: whether the operands are counts, which nothing was rounded in.
 
     Raises:
         ValueError: if the operation is unknown, or a ratio is not one of two positive numbers.
     """
     result = _apply(operation, [_exact(operand) if whole else rounded(operand) for operand in operands])
-    target = rounded(printed)
-    if about:
-        half = float(unit(printed)) / 2
-        target = Interval(target.low - half, target.high + half)
+    target, half = rounded(printed), float(unit(printed)) / 2
     shown = f"{result.low:g}" if result.low == result.high else f"{result.low:.4g} to {result.high:.4g}"
     times = "100 x " if operation == "percent" else ""
     text = f"{times}{SIGNS[operation].join(operands)} is {shown}, printed {printed}"
     if about:
         text += " (about)"
-    return Judgement(word="consistent" if result.overlaps(target) else "inconsistent", arithmetic=text)
+    if result.overlaps(target):
+        return Judgement(word="consistent", arithmetic=text)
+    if about and result.overlaps(Interval(target.low - half, target.high + half)):
+        return Judgement(word="cannot tell", arithmetic=f"{text}: near it, but nothing in this range rounds to it")
+    return Judgement(word="inconsistent", arithmetic=text)
 
 
 def _apply(operation: Operation, operands: Sequence[Interval]) -> Interval:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import ceil, floor, gcd
 
 from convrepro.audits.finding import Judgement
-from convrepro.audits.rounding import bounds, decimals
+from convrepro.audits.rounding import bounds, decimals, unit
 
 
 def attainable(printed: str, *, num_images: int, num_runs: int = 1) -> bool:
@@ -44,7 +44,8 @@ def grim(printed: str, *, num_images: int, num_runs: int | None) -> Judgement:
     if share == 1.0:
         return Judgement(word="cannot tell", arithmetic=f"{printed} of {of}: every printable value is attainable")
     power = f"{1.0 - share:.0%}".replace("%", " %")
-    target = Fraction(Decimal(printed)) * total / 100
+    value = Fraction(Decimal(printed))
+    target = value * total / 100
     below, above = floor(target), ceil(target)
     if attainable(printed, num_images=num_images, num_runs=runs):
         nearest = round(target)
@@ -54,6 +55,8 @@ def grim(printed: str, *, num_images: int, num_runs: int | None) -> Judgement:
         return Judgement(word="consistent", arithmetic=arithmetic)
     neighbours = ", ".join(f"{count:,} are {_percent(count, total, decimals(printed))}" for count in (below, above))
     text = f"no number of {of} gives {printed}: {neighbours}; a wrong value fails in {power}"
+    if above <= total and Fraction(100 * above, total) < value + unit(printed):
+        text += f"; {above:,} would, were further digits cut off instead of rounded"
     if num_runs is None:
         return Judgement(word="cannot tell", arithmetic=f"{text}; the number of runs is not printed")
     return Judgement(word="inconsistent", arithmetic=text)

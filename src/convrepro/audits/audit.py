@@ -1,6 +1,7 @@
 """All checks of printed numbers that concern one cell or two of one table."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from convrepro.audits import facts
@@ -9,7 +10,7 @@ from convrepro.audits.best import best_against_mean
 from convrepro.audits.copies import copies, repeated_cells
 from convrepro.audits.differences import LEVEL, Called, Side, side, significance
 from convrepro.audits.finding import Finding, Judgement
-from convrepro.audits.recomputation import factors, macs, sizes, sizes_elsewhere
+from convrepro.audits.recomputation import factors, factors_elsewhere, macs, sizes, sizes_elsewhere
 from convrepro.audits.rounding import decimals
 from convrepro.audits.statements import accuracy_losses, sentences
 from convrepro.audits.student import Sample, sample
@@ -32,6 +33,7 @@ def audit(subject: Subject) -> list[Finding]:
         *sizes(subject),
         *sizes_elsewhere(subject),
         *factors(subject),
+        *factors_elsewhere(subject),
         *macs(subject),
         *copies(subject),
         *repeated_cells(subject),
@@ -89,6 +91,25 @@ def differences(subject: Subject) -> Iterator[Finding]:
             )
 
 
+def unchecked(subject: Subject, findings: Iterable[Finding]) -> Iterator[str]:
+    """A line for each table that no finding concerns: what it prints, and why nothing checks it."""
+    left_out = facts.load()["gathered_tables"] if subject.paper and subject.whole else []
+    checked = {finding.table for finding in findings}
+    for table in subject.tables:
+        if table in checked or table in left_out:
+            continue
+        metrics = Counter[str](number.metric for number in subject.numbers if number.table == table)
+        metrics.update(comparison.metric for comparison in subject.comparisons if comparison.table == table)
+        if not metrics:
+            yield f"{table}: no numbers are printed"
+            continue
+        values = ", ".join(f"{count} of {metric}" for metric, count in metrics.items())
+        yield (
+            f"{table}: no check applies to its values ({values}): differences need a spread and a number of runs of "
+            "both cells, shares of images an accuracy or error in %, sizes a described network"
+        )
+
+
 def tests_without_cells(subject: Subject) -> Iterator[Finding]:
     """Printed t and p of cells whose means are not printed."""
     for comparison in subject.comparisons:
@@ -109,12 +130,14 @@ def attainability(subject: Subject) -> Iterator[Finding]:
     """One finding per value that the number of images could contradict, and one per group of values that it cannot."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for number in subject.numbers:
-        if number.unit != "%" or not number.metric.endswith(("accuracy", "error")):
+        if not number.metric.endswith(("accuracy", "error")):
             continue
         dataset = number.labels["dataset"]
         num_images = facts.num_test_images(dataset)
         if number.metric not in facts.load()["shares_of_images"]:
             reason = f"{number.metric} is no share of images"
+        elif number.unit != "%":
+            reason = f"{number.metric} without the unit %"
         elif num_images is None:
             reason = f"the number of test images of {dataset} is not known"
         else:

@@ -82,6 +82,31 @@ def factors(subject: Subject) -> Iterator[Finding]:
             yield _finding(number.table, _factor_of(number.labels, number.printed), describe(number.labels))
 
 
+def factors_elsewhere(subject: Subject) -> Iterator[Finding]:
+    """Compact factors that a sentence prints of several layers together.
+
+    Never ``inconsistent``: the layers' sizes are not printed, ``facts.yaml`` says what is taken for them.
+    """
+    for entry in facts.load()["factors_elsewhere"]:
+        if subject.paper == entry["paper"] and (subject.whole or entry["table"] in subject.tables):
+            parts = [
+                (layer["num_kernels"] * layer["kernel_size"] ** 2, _compact_factors_of_default(layer))
+                for layer in entry["layers"]
+            ]
+            total = sum(weights for weights, _ in parts)
+            low, high = (sum(weights * ends[end] for weights, ends in parts) / total for end in (0, 1))
+            judgement = factor(entry["printed"], (low, high))
+            layers = " and ".join(_layer_text(layer) for layer in entry["layers"])
+            yield _finding(
+                entry["table"],
+                Judgement(
+                    word="consistent" if judgement.word == "consistent" else "cannot tell",
+                    arithmetic=f"{layers}, {entry['assumed']}: {judgement.arithmetic}",
+                ),
+                f'{entry["where"]}, "{entry["says"]}"',
+            )
+
+
 def macs(subject: Subject) -> Iterator[Finding]:
     """What smoothing adds to the ordinary network's operations."""
     for number in subject.numbers:
@@ -110,8 +135,16 @@ def _factor_of(labels: Mapping[str, str], printed: str) -> Judgement:
         judgement = factor(printed, compact_factors(arrangement, parameters=parameters, **layer))
     except ValueError as error:
         return Judgement(word="cannot tell", arithmetic=str(error))
-    layer_text = f"{layer['num_kernels']} kernels of {layer['kernel_size']}x{layer['kernel_size']}: "
-    return Judgement(word=judgement.word, arithmetic=layer_text + judgement.arithmetic)
+    return Judgement(word=judgement.word, arithmetic=f"{_layer_text(layer)}: {judgement.arithmetic}")
+
+
+def _compact_factors_of_default(layer: Mapping[str, int]) -> tuple[float, float]:
+    known = facts.load()
+    return compact_factors(known["default_arrangement"], parameters=known["analytic_kernels"], **layer)
+
+
+def _layer_text(layer: Mapping[str, int]) -> str:
+    return f"{layer['num_kernels']} kernels of {layer['kernel_size']}x{layer['kernel_size']}"
 
 
 def _finding(table: str, judgement: Judgement, cell: str) -> Finding:

@@ -6,15 +6,24 @@ from collections.abc import Iterator, Sequence
 from convrepro.audits.finding import CHECKS, WORDS, Finding, Word
 
 
-def lines(findings: Sequence[Finding]) -> Iterator[str]:
-    """The report."""
+def lines(findings: Sequence[Finding], unchecked: Sequence[str] = ()) -> Iterator[str]:
+    """The report.
+
+    Args:
+        findings: of all subjects.
+        unchecked: a line for each table without a finding.
+    """
     table = ""
     for finding in findings:
         if finding.table != table:
             table = finding.table
             yield from ("", table)
         yield f"  {finding.word:<12}  {finding.check:<10}  {finding.cell}: {finding.arithmetic}"
-    yield from ("", "Checks: how often they call numbers of real runs inconsistent, and what they find")
+    if unchecked:
+        yield from ("", "Not checked")
+        yield from (f"  {line}" for line in unchecked)
+    if findings:
+        yield from ("", "Checks: how often they call numbers of real runs inconsistent, and what they find")
     for name in CHECKS:
         counts = Counter(finding.word for finding in findings if finding.check == name)
         if counts:

@@ -4,11 +4,13 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from convrepro import papers
 from convrepro.config_files import check_name
 from convrepro.papers import Claim, PrintedComparison, PrintedNumber, PrintedTable, reader
+from convrepro.papers.paper import is_decimal
 
 UNKNOWN_SPREAD = "std"
 MOST_CHARACTERS = 20  # of a number
@@ -151,12 +153,25 @@ def _metrics_by_table(path: Path) -> dict[str, list[str]]:
                 if not fields["table"] or not fields["metric"]:
                     empty = "metric" if fields["table"] else "table"
                     raise ValueError(f"{path}:{rows.line_num}: `{empty}` must not be empty.")
+                _check_range(fields, f"{path}:{rows.line_num}")
                 metrics = found.setdefault(fields["table"], [])
                 if not fields["than"] and fields["metric"] not in metrics:
                     metrics.append(fields["metric"])
     except csv.Error as error:
         raise ValueError(f"{path}:{rows.line_num}: {error}.") from None
     return found
+
+
+def _check_range(fields: Mapping[str, str], where: str) -> None:
+    """Refuses spreads and percentages that cannot be; what is no number is left to the reader."""
+    if is_decimal(fields["spread"]) and Decimal(fields["spread"]) < 0:
+        raise ValueError(f"{where}: `spread` must be at least 0, got {fields['spread']}.")
+    if fields["than"] or fields["unit"] != "%" or not fields["metric"].endswith(("accuracy", "error")):
+        return
+    for column in ("printed", "best"):
+        is_short = len(fields[column]) <= MOST_CHARACTERS  # others are refused for that
+        if is_short and is_decimal(fields[column]) and not 0 <= Decimal(fields[column]) <= 100:
+            raise ValueError(f"{where}: `{column}` must lie in 0 to 100 %, got {fields[column]}.")
 
 
 def _text(path: Path) -> str:

@@ -23,7 +23,12 @@ def add_to(commands: Any) -> None:
 def command(arguments: argparse.Namespace) -> int:
     from convrepro import audits
 
-    findings = [finding for subject in audits.choose(arguments.target) for finding in audits.audit(subject)]
-    for line in audits.lines(findings):
+    findings: list[audits.Finding] = []
+    unchecked: list[str] = []
+    for subject in audits.choose(arguments.target):
+        found = audits.audit(subject)
+        findings += found
+        unchecked += audits.unchecked(subject, found)
+    for line in audits.lines(findings, unchecked):
         print(line)
     return 1 if audits.any_inconsistent(findings) else 0

@@ -59,23 +59,27 @@ def _verify(arguments: argparse.Namespace) -> int:
     here = [state.name for state in catalogue(arguments.data_dir) if state.state != "missing"]
     names = arguments.names or here
     states = [verify(name, arguments.data_dir) for name in names]
-    _print(states)
-    return 0 if all(state.state in ("present", "bundled") for state in states) else 1
+    return _print(states)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
     from convrepro.data.catalogue import fetch
 
-    _print([fetch(name, arguments.data_dir) for name in arguments.names])
-    return 0
+    return _print([fetch(name, arguments.data_dir) for name in arguments.names])
 
 
-def _print(states: list["DatasetState"]) -> None:
+def _print(states: list["DatasetState"]) -> int:
+    """Prints data sets; returns the exit status of a command that wants them all here and whole."""
     name_width, state_width = (max(map(len, texts)) for texts in zip(*((s.name, s.state) for s in states), strict=True))
     for state in states:
         mark = "" if state.official else " (not the official distribution)"
         print(f"{state.name:<{name_width}}  {state.state:<{state_width}}  {state.about}{mark}")
-        print(f"{'':<{name_width}}  {'':<{state_width}}  {state.detail}")
+        said = [state.detail]
+        if state.homepage and state.homepage not in state.detail:
+            said.append(f"from {state.homepage}")
+        for line in said:
+            print(f"{'':<{name_width}}  {'':<{state_width}}  {line}")
+    return 0 if all(state.state in ("present", "bundled") for state in states) else 1
 
 
 def _pack(arguments: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """``convrepro plan TABLE``: every run of a table with its state and expected time."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ def _expected(
     arguments: argparse.Namespace, waiting: Sequence["Run"], names: Mapping[str, str]
 ) -> tuple[dict["Run", float], str]:
     """Seconds of each run, and a word on all of them."""
+    from convrepro.protocols.calibration import remove_stale_folders
     from convrepro.protocols.estimate import total_seconds
     from convrepro.protocols.launch import default_launcher, groups_of, num_processes
     from convrepro.protocols.speeds import Speeds
@@ -56,6 +58,7 @@ def _expected(
     launcher = arguments.launcher or default_launcher(configs)
     groups, at_once = groups_of(configs, launcher), num_processes(configs, launcher)
     speeds = Speeds(groups, at_once)
+    remove_stale_folders(choices.results_dir(arguments))
     _calibrate(speeds, names)
     total = speeds.seconds_to_start() + total_seconds(speeds.by_group(), at_once)
     manner = "one after the other" if at_once == 1 else f"side by side on {at_once} cores"
@@ -69,6 +72,11 @@ def _calibrate(speeds: "Speeds", names: Mapping[str, str]) -> None:
     if speeds.are_known:
         return
     work = {(run_id(group[0]), group[0].seed): 1.0 for group in speeds.unknown()}
+    print(
+        f"convrepro: the times of {len(work)} networks are measured, a few seconds each; what is measured is kept",
+        file=sys.stderr,
+        flush=True,
+    )
     with TableProgress("calibration", work, noun="networks") as progress:
 
         def tell(group: Sequence["Config"], speed: "Speed") -> None:

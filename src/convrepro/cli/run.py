@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convrepro.cli import choices, plan, tables
@@ -10,7 +11,7 @@ from convrepro.records import workspace
 if TYPE_CHECKING:
     from convrepro.protocols.launch import Outcome
     from convrepro.protocols.schema import Config
-    from convrepro.records import Table
+    from convrepro.records import Record, Table
 
 
 def add_to(commands: Any) -> None:
@@ -42,16 +43,19 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
     from convrepro.cli.progress import TableProgress
     from convrepro.protocols.identity import run_id
     from convrepro.protocols.launch import default_launcher, launch
+    from convrepro.protocols.network import check_pretrained
     from convrepro.protocols.schema import TRAINED
     from convrepro.protocols.train import check_backend, device_of, load_data
 
     check_backend(runs[0], device_of(runs[0].machine.accelerator))
+    check_pretrained(runs)  # as below; first, for it takes less time
     for config in {config.dataset.name: config for config in runs if config.protocol.task in TRAINED}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
     workspace.check_writable(choices.results_dir(arguments))
     launcher = arguments.launcher or default_launcher(runs)
     failures, num_elsewhere = [], 0
     names = {cell.run_id: " ".join(cell.labels.values()) for cell in table.cells}
+    metrics = {cell.run_id: cell.metrics or (table.metric,) for cell in table.cells}
     keys = {id(config): (run_id(config), config.seed) for config in runs}
     with TableProgress(table.name, _work(runs, launcher)) as progress:
 
@@ -61,7 +65,7 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
 
         for outcome in launch(runs, launcher=launcher, report=advance):
             cell, seed = run_id(outcome.config), outcome.config.seed
-            line = f"{names[cell]} seed {seed}: {_result(table, outcome)}"
+            line = f"{names[cell]} seed {seed}: {_result(outcome, metrics[cell], table.selection)}"
             progress.end((cell, seed), line)
             failures += [line] if outcome.failure else []
             num_elsewhere += outcome.is_elsewhere
@@ -84,7 +88,8 @@ def _work(runs: list["Config"], launcher: str) -> dict[tuple[str, int], float]:
     return {(run_id(config), config.seed): work[run_id(config)] for config in runs}
 
 
-def _result(table: "Table", outcome: "Outcome") -> str:
+def _result(outcome: "Outcome", metrics: Sequence[str], selection: str) -> str:
+    """What a run found of the metrics that its table shows of its cell."""
     from convrepro.cli.progress import duration
 
     record = outcome.record
@@ -94,13 +99,21 @@ def _result(table: "Table", outcome: "Outcome") -> str:
         return f"failed, {outcome.failure}"
     if record.status == "diverged":
         return f"diverged, {record.reason}"
-    metric = table.metric
     try:
-        value = record.metric(metric, table.selection)
+        shown = ", ".join(_shown(record, metric, selection) for metric in metrics)
     except ValueError as error:  # the table's row says so too
         return str(error)
+    return f"{shown} in {duration(record.measured['wall_seconds'])}"
+
+
+def _shown(record: "Record", metric: str, selection: str) -> str:
+    from convrepro.tables.row import LOSS_OF_ACCURACY
+    from convrepro.tables.values import rule_of
+
+    if metric == LOSS_OF_ACCURACY:  # which no run has by itself
+        metric = "test_accuracy"
+    value = record.metric(metric, rule_of(metric, selection))
     if metric.endswith(("_error", "_accuracy")):
-        shown = f"{value:.2f} %"
-    else:
-        shown = f"{value:,.0f}" if metric.startswith("num_") else f"{value:.4g}"
-    return f"{metric} {shown} in {duration(record.measured['wall_seconds'])}"
+        return f"{metric} {value:.2f} %"
+    is_large = metric.startswith("num_") or abs(value) >= 1000.0
+    return f"{metric} {value:,.0f}" if is_large else f"{metric} {value:.4g}"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _FAILED_JOBS = "CONVREPRO_FAILED_JOBS"  # file that jobs note their failure in, whatever process they run in
 
+_JUDGED_BY = {"classification": "test_error", "segmentation": "test_pixel_accuracy"}  # tasks that a rule selects in
+
 _FLAGS = ("-m", "--multirun", "--cfg", "--resolve")
 
 HELP = """usage: convrepro train [-m] [OVERRIDE ...] [--cfg job]
@@ -97,16 +99,22 @@ def _job(composed: "DictConfig") -> None:
 def _summary(record: "Record") -> str:
     if record.status == "diverged":
         return f"diverged, {record.reason}"
-    if not record.epochs:  # a count
+    task = record.config["protocol"]["task"]
+    last = record.selected.get("last", {})
+    if task in _JUDGED_BY:
+        metric = _JUDGED_BY[task]
+        rules = (
+            f"{rule} {record.metric(metric, rule):.2f} % (epoch {record.selected[rule]['epoch']:.0f})"
+            for rule in SELECTION_RULES
+            if rule in record.selected
+        )
+        return f"{metric.replace('_', ' ')} by {', '.join(rules)}"
+    if task == "filters":
+        return f"train loss {last['train_loss']:.6g} after {last['epoch']:.0f} iterations"
+    if task == "count":
         counts = [f"{record.num_parameters:,} parameters", f"{record.num_macs:,} multiply-accumulates"]
-        facts = [f"{name} {value:.4f}" for name, value in record.selected.get("last", {}).items()]
-        return ", ".join([*counts, *facts])
-    rules = (
-        f"{rule} {record.metric('test_error', rule):.2f} % (epoch {record.selected[rule]['epoch']:.0f})"
-        for rule in SELECTION_RULES
-        if rule in record.selected
-    )
-    return f"test error by {', by '.join(rules)}"
+        return ", ".join([*counts, *(f"{name} {value:.4f}" for name, value in last.items())])
+    return ", ".join(f"{name} {value:.6g}" for name, value in last.items())
 
 
 def _path_of(results_dir: str, record: "Record") -> Path:

@@ -20,6 +20,7 @@ class DatasetState:
         official: whether it is the official distribution.
         state: ``bundled`` sets come with a package that is installed anyway.
         detail: one line: where, how much, or what is wrong.
+        homepage: where people get it, if it cannot be downloaded.
     """
 
     name: str
@@ -27,6 +28,7 @@ class DatasetState:
     official: bool
     state: State
     detail: str
+    homepage: str | None = None
 
 
 def catalogue(data_dir: Path) -> list[DatasetState]:
@@ -50,8 +52,11 @@ def verify(name: str, data_dir: Path) -> DatasetState:
         return _state(dataset, "missing", str(error))
     except (ValueError, OSError) as error:
         return _state(dataset, "corrupt", str(error))
-    is_pinned = dataset.get("options", {}).get("content_sha256") != ""
-    held = "checksums hold" if is_pinned else f"none has a known checksum; content_sha256 {found.content_sha256}"
+    held = "checksums hold"
+    if dataset.get("options", {}).get("content_sha256") == "":
+        known = " and ".join(dataset["files"])
+        held = f"the checksums of {known} hold, no image has one" if known else "none has a known checksum"
+        held += f"; content_sha256 {found.content_sha256}"
     counts = f"{found.num_train_images:,} training and {found.num_test_images:,} test images, {held}"
     return _state(dataset, "present" if _lies_in_data_dir(dataset) else "bundled", counts)
 
@@ -97,4 +102,5 @@ def _state(dataset: dict[str, Any], state: State, detail: str) -> DatasetState:
         official=dataset["official"],
         state=state,
         detail=detail,
+        homepage=dataset.get("homepage"),
     )

@@ -61,18 +61,19 @@ def generate(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
     clipped. All places are uniform, and inside the image. The steps are those of google-deepmind/mnist-cluttered, the
     side of the image and the number of distractors those of the published file.
 
-    ``options`` of the config: ``num_distractors``, ``distractor_side`` and ``seed``. The numbers are drawn from NumPy's
-    ``RandomState``, whose stream is frozen (NEP 19).
+    ``options`` of the config: ``num_distractors``, ``distractor_side`` and ``seed``; ``images_sha256`` is the SHA-256
+    of the bytes of all training, then all test images. The numbers are drawn from NumPy's ``RandomState``, whose stream
+    is frozen (NEP 19).
 
     Deviations:
         How the published file was made is not known in detail; this set has other images, and no distortion.
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file is not the one of the config.
+        ValueError: if a file is not the one of the config, or the images are not those of ``options.images_sha256``.
     """
     digits, options = idx.read(dataset, data_dir), dataset["options"]
-    parts = []
+    parts, digest = [], hashlib.sha256()
     for number, part in enumerate((digits.train, digits.test)):
         images_BHW = clutter(
             part.images_BCHW.numpy()[:, 0],
@@ -81,7 +82,12 @@ def generate(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
             side=options["distractor_side"],
             stream=np.random.RandomState([options["seed"], number]),
         )
+        digest.update(images_BHW.data)
         parts.append(ImageSplit(torch.from_numpy(images_BHW).unsqueeze(1), part.labels_B))
+    if (found := digest.hexdigest()) != (expected := options["images_sha256"]):
+        raise ValueError(
+            f"`options.images_sha256` of {dataset['name']} must be that of its images, {found}, got {expected}."
+        )
     return ImageSet(*parts)
 
 

@@ -31,7 +31,7 @@ from convrepro.data.image_tree import FileSet
 # out ImageNet, Food-101, SUN-397 and Caltech-256 (4.3 GiB), and nothing smaller.
 MAX_RESIDENT_BYTES = 1 << 32
 
-_SAID_ONLY = ("about", "name", "downloads")
+_SAID_ONLY = ("about", "name", "downloads", "homepage")
 _CHUNK_BYTES = 1 << 24
 _MIN_STAMPED_BYTES = 1 << 30  # of files that take longer than a second to hash
 

@@ -52,9 +52,10 @@ def fetch(dataset: Mapping[str, Any], data_dir: Path, *, transfer: Transfer = tr
         files.find(dataset, data_dir)
     except FileNotFoundError as error:
         if not dataset["downloads"]:
-            wanted = ", ".join(dataset["files"])
+            wanted = ", ".join([*dataset["files"], *files.folders_of(dataset)])
+            source = f" from {dataset['homepage']}" if dataset.get("homepage") else ""
             raise ValueError(
-                f"{dataset['name']} cannot be downloaded; put {wanted} into {data_dir} yourself."
+                f"{dataset['name']} cannot be downloaded; put {wanted}{source} into {data_dir} yourself."
             ) from error
         for download in dataset["downloads"]:
             archive = _download(download, data_dir, transfer)

@@ -6,7 +6,8 @@ A config names each file by its uncompressed content::
       MNIST/raw/train-labels-idx1-ubyte: {size_bytes: 60008, sha256: 65a5...}
 
 ``<file>.gz`` beside or instead of it serves as well. The folder may be read-only. Sets of image files have folders of
-them, and perhaps lists beside them, which ``options`` name: see ``folders_of`` and ``lists_of``.
+them, and perhaps lists beside them, which ``options`` name: see ``folders_of`` and ``lists_of``. ``options.file`` is
+the only file that is read of a folder.
 """
 
 import contextlib
@@ -32,7 +33,11 @@ def find(dataset: Mapping[str, Any], data_dir: Path) -> dict[str, Path]:
     """
     found = {name: _locate(data_dir, name) for name in dataset["files"]}
     missing = [name for name, path in found.items() if path is None]
-    missing += [name for name in folders_of(dataset) if not inside(data_dir, name).is_dir()]
+    if (single := dataset.get("options", {}).get("file")) is None:
+        missing += [name for name in folders_of(dataset) if not inside(data_dir, name).is_dir()]
+    else:
+        wanted = [f"{folder}/{single}" for folder in folders_of(dataset)]
+        missing += [name for name in wanted if not inside(data_dir, name).is_file()]
     missing += [name for names in lists_of(dataset).values() for name in names if not inside(data_dir, name).is_file()]
     if missing:
         others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -66,8 +71,10 @@ def lists_of(dataset: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def remedy(dataset: Mapping[str, Any], data_dir: Path) -> str:
-    """What makes a missing file appear: the command that fetches it, or word that somebody has to bring it."""
+    """What makes a missing file appear: the command that fetches it, or where somebody has to bring it from."""
     if not dataset["downloads"]:
+        if homepage := dataset.get("homepage"):
+            return f"put it there yourself from {homepage} since no command downloads it"
         return "put it there yourself, since it cannot be downloaded"
     return f"run `convrepro data fetch {dataset['name']} --data-dir {shlex.quote(str(data_dir))}`"
 

@@ -19,6 +19,8 @@ from convrepro.data import encoded, files, splits
 # Sets of photographs have PNG, GIF and BMP files that are named .jpg, and grey, CMYK and transparent images among the
 # coloured ones; what is transparent is shown as it is stored.
 _FORMATS, _OTHER_MODES = ("JPEG", "PNG", "GIF", "BMP"), ("L", "LA", "RGB", "RGBA", "CMYK", "P")
+_OF_FILE_MANAGERS = (".DS_Store", "._*", "Thumbs.db")  # of macOS and Windows
+_MAX_NAMED = 5  # files in a message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +90,11 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> FileSet:
         found = {"train": file_set.train, "test": file_set.test}
     for part, pattern in options.get("file_names", {}).items():
         check_names(data_dir, folders[part], found[part].names, pattern)
-    check_counts(dataset, found, classes)
+    check_counts(dataset, found, classes, are_whole=True)
+    for part, part_files in found.items():
+        _check_total(dataset, data_dir, part, part_files, classes)
     if "all" in found:
+        _check_drawable(dataset, everything, classes)
         train, test = _split(everything.labels_B, dataset)
         file_set = FileSet(data_dir=data_dir, train=everything.subset(train), test=everything.subset(test))
     return file_set
@@ -126,7 +131,7 @@ def list_classes(data_dir: Path, folder: str, left_out: Sequence[str] = ()) -> t
 
 
 def names_below(data_dir: Path, folder: str, left_out: Sequence[str] = ()) -> list[str]:
-    """Sorted names of all files below ``folder``.
+    """Sorted names of all files below ``folder`` but those that macOS and Windows leave in folders that were looked at.
 
     Args:
         data_dir: what the names start below.
@@ -161,22 +166,26 @@ def check_names(data_dir: Path, folder: str, names: Sequence[str], pattern: str)
             raise ValueError(f"{data_dir / name} is wrongly named: files in {folder} must match {pattern}")
 
 
-def check_counts(dataset: Mapping[str, Any], parts: Mapping[str, Files], classes: Sequence[str]) -> None:
+def check_counts(
+    dataset: Mapping[str, Any], parts: Mapping[str, Files], classes: Sequence[str], *, are_whole: bool = False
+) -> None:
     """Raises ValueError unless there are all classes, and of each the images of ``options.images_per_class``.
 
     Args:
         dataset: the config; it counts the images of a class by the names of the parts, of those that are equally large.
         parts: files by the name of their part.
         classes: their names, in the order of the labels.
+        are_whole: whether parts are all files of their folders; an error then says which numbers are missing.
     """
     if len(classes) != dataset["num_classes"]:
         raise ValueError(f"{dataset['name']} must have {dataset['num_classes']} classes, got {len(classes)}.")
     for part, expected in dataset["options"].get("images_per_class", {}).items():
         counts = np.bincount(parts[part].labels_B, minlength=len(classes))
         for label in np.flatnonzero(counts != expected)[:1]:
+            names = [name for name, own in zip(parts[part].names, parts[part].labels_B, strict=True) if own == label]
             raise ValueError(
                 f"class {classes[label]!r} of {dataset['name']} must have {expected} images in its part {part!r}, "
-                f"got {counts[label]}."
+                f"got {counts[label]}{_said_of_gaps(names, expected - len(names)) if are_whole else ''}."
             )
 
 
@@ -237,6 +246,58 @@ def check_content(dataset: Mapping[str, Any], names: Sequence[str], digests: Seq
         )
 
 
+def _check_total(dataset: Mapping[str, Any], data_dir: Path, part: str, found: Files, classes: Sequence[str]) -> None:
+    """Raises ValueError unless a folder holds as many images as the config says."""
+    keys = ("num_train_images", "num_test_images") if part == "all" else (f"num_{part}_images",)
+    expected = sum(dataset[key] for key in keys)
+    if len(found) == expected:
+        return
+    counts = np.bincount(found.labels_B, minlength=len(classes))
+    fewest, most = int(counts.argmin()), int(counts.argmax())
+    spread = f": between {counts[fewest]:,} in {classes[fewest]} and {counts[most]:,} in {classes[most]}"
+    if counts[fewest] == counts[most]:
+        spread = f": {counts[most]:,} in each class"
+    raise ValueError(
+        f"{data_dir / dataset['options']['folders'][part]} must hold {expected:,} images, got {len(found):,}"
+        f"{_said_of_gaps(found.names, expected - len(found)) or spread}."
+    )
+
+
+def _check_drawable(dataset: Mapping[str, Any], everything: Files, classes: Sequence[str]) -> None:
+    """Raises ValueError if a class has no image left for testing once those to train on are drawn."""
+    number = dataset["options"].get("train_images_per_class", 0)
+    counts = np.bincount(everything.labels_B, minlength=len(classes))
+    for label in np.flatnonzero(counts <= number)[:1]:
+        raise ValueError(
+            f"class {classes[label]!r} of {dataset['name']} must have more images than the {number:,} to train on, "
+            f"got {counts[label]:,}."
+        )
+
+
+def _said_of_gaps(names: Sequence[str], num_missing: int) -> str:
+    """Which images are missing, as the end of a sentence; empty where no numbers tell.
+
+    Numbers tell if names that differ in nothing else count 1, 2, ..., or 0, 1, ..., with no more gaps than images are
+    missing: the numbers of many sets have gaps of their own.
+    """
+    numbers_of: dict[tuple[str, str], dict[int, int]] = {}  # and how many digits they have
+    for name in names:
+        if parts := re.fullmatch(r"(.*?)(\d+)(\D*\.[^./]+)", name):
+            numbers_of.setdefault((parts[1], parts[3]), {0: len(parts[2])})[int(parts[2])] = len(parts[2])
+    num_gaps = sum(max(numbers) + 1 - len(numbers) for numbers in numbers_of.values())
+    if not 0 < num_gaps <= num_missing:
+        return ""
+    missing = [
+        f"{before}{number:0{min(numbers.values())}d}{after}"
+        for (before, after), numbers in sorted(numbers_of.items())
+        for number in range(max(numbers))
+        if number not in numbers
+    ]
+    others = num_missing - len(missing[:_MAX_NAMED])
+    said = ", ".join(missing[:_MAX_NAMED]) + (f" and {others:,} more" if others else "")
+    return f"; {said} {'are' if num_missing > 1 else 'is'} missing"
+
+
 def _split(labels_B: np.ndarray, dataset: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     if (num_images := dataset["options"].get("train_images_per_class")) is None:
         return splits.fixed_test_part(labels_B, dataset)
@@ -252,7 +313,12 @@ def _content(data_dir: Path, name: str) -> bytes:
 
 def _files_below(folder: Path, name: str, below: str, left_out: Sequence[str]) -> list[str]:
     with os.scandir(folder) as scan:
-        entries = [entry for entry in scan if not any(fnmatchcase(f"{below}{entry.name}", p) for p in left_out)]
+        entries = [
+            entry
+            for entry in scan
+            if not any(fnmatchcase(f"{below}{entry.name}", pattern) for pattern in left_out)
+            and not (entry.is_file(follow_symlinks=False) and _is_of_a_file_manager(entry.name))
+        ]
     for entry in entries:
         if not entry.name.isprintable() or entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
             raise ValueError(f"{entry.path!r} must be a file or folder with a printable name, and no link.")
@@ -269,3 +335,7 @@ def _files_below(folder: Path, name: str, below: str, left_out: Sequence[str]) -
         else:
             found.append(f"{name}/{entry.name}")
     return found
+
+
+def _is_of_a_file_manager(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in _OF_FILE_MANAGERS)

@@ -13,6 +13,7 @@ from convrepro.data import files, image_tree
 from convrepro.data.image_tree import Files, FileSet
 
 _PARTS = ("train", "validation", "test")
+_MAX_NAMED = 5  # files in a message
 
 
 def read(dataset: Mapping[str, Any], data_dir: Path) -> FileSet:
@@ -94,8 +95,8 @@ def check_listed(dataset: Mapping[str, Any], data_dir: Path, folder: str, listed
     """Holds lists against the folder of the images.
 
     Args:
-        dataset: the config; ``options.unlisted_images``, 0 by default, is the number of images that may be there though
-            no list names them, ``left_out`` and ``file_names`` (of ``images``) are those of ``image_tree.read``.
+        dataset: the config; ``options.unlisted_images``, 0 by default, is the number of the archive's images that no
+            list names, ``left_out`` and ``file_names`` (of ``images``) are those of ``image_tree.read``.
         data_dir: what names start below.
         folder: of the images, likewise.
         listed: names of images by the list that they stand in.
@@ -123,9 +124,13 @@ def check_listed(dataset: Mapping[str, Any], data_dir: Path, folder: str, listed
             + (f"; {instead[0]} is there instead." if instead else ".")
         )
     if len(unlisted) > (allowed := options.get("unlisted_images", 0)):
+        endings = {Path(name).suffix for name in listed_in}
+        unlisted.sort(key=lambda name: (Path(name).suffix in endings, name))  # what is likely no image of the set first
+        others = len(unlisted) - _MAX_NAMED
         raise ValueError(
-            f"{data_dir / folder} must hold at most {allowed:,} images that no list names, got {len(unlisted):,}, "
-            f"of which the first is {unlisted[0]}."
+            f"{data_dir / folder} must hold {len(listed_in) + allowed:,} images, {allowed:,} of them in no list, as "
+            f"the archive does; got {len(found):,}, {len(unlisted):,} of them in no list: "
+            f"{', '.join(unlisted[:_MAX_NAMED])}{f' and {others:,} more' if others > 0 else ''}."
         )
 
 

@@ -87,11 +87,13 @@ def fixed_test_part(labels: np.ndarray, dataset: Mapping[str, Any]) -> tuple[np.
     ``options.test_images`` of the config says how many are held out, ``options.test_indices_sha256`` which.
 
     Raises:
-        ValueError: if the held-out indices are not those of the config.
+        ValueError: if the held-out indices are not those of the config; says so if the number of images is another.
     """
     options = dataset["options"]
     train, test = stratified(labels, options["test_images"])
     if (found := sha256_of(test)) != options["test_indices_sha256"]:
+        if len(labels) != (expected := dataset["num_train_images"] + dataset["num_test_images"]):
+            raise ValueError(f"{dataset['name']} must have {expected:,} images, got {len(labels):,}.")
         raise ValueError(
             f"`options.test_indices_sha256` of {dataset['name']} must be that of its split, {found}, "
             f"got {options['test_indices_sha256']}."

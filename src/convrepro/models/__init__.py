@@ -11,7 +11,7 @@ from convrepro.models.filter_bank import FilterBank
 from convrepro.models.frozen import freeze_features
 from convrepro.models.initialisation import initialise
 from convrepro.models.lenet import LeNet
-from convrepro.models.pretrained import load_pretrained, load_weights
+from convrepro.models.pretrained import load_pretrained, load_weights, published_file
 from convrepro.models.resnet_cifar import ResNetCifar
 from convrepro.models.resnet_concatenating import ResNetConcatenating
 from convrepro.models.resnet_imagenet import ResNetImageNet
@@ -41,4 +41,5 @@ __all__ = [
     "num_macs",
     "num_operator_layers",
     "num_parameters",
+    "published_file",
 ]

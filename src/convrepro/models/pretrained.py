@@ -57,7 +57,9 @@ def load_pretrained(network: nn.Module, name: str, *, progress: bool = True) -> 
             f"{name} must go into a network with a max-pool and its strides in 3x3 convolutions, as torchvision's have."
         )
     own = _ordinary_shapes(network)  # refuses operators before anything is downloaded
-    published = _published_state(name, progress=progress)
+    published: dict[str, torch.Tensor] = torch.load(
+        published_file(name, progress=progress), map_location="cpu", weights_only=True
+    )
     named = {_our_name(network, key): values for key, values in published.items() if not key.startswith(_AUXILIARY)}
     fresh = _left_out(network, own, named)
     weights = {key: values for key, values in named.items() if not key.startswith(fresh) and _COUNTER not in key}
@@ -85,8 +87,17 @@ def load_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
     network.load_state_dict(kept, strict=False)
 
 
-def _published_state(name: str, *, progress: bool) -> dict[str, torch.Tensor]:
-    """The state dict that torchvision publishes under a name, its file verified."""
+def published_file(name: str, *, progress: bool = True) -> Path:
+    """The file of weights that torchvision publishes, where torch keeps downloads; downloaded if it is not there.
+
+    Args:
+        name: as of ``load_pretrained``.
+        progress: whether a bar on stderr shows the download.
+
+    Raises:
+        ValueError: if there are no such weights, if they cannot be downloaded, or if their file is not the published
+            one.
+    """
     url = _url(name)
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     sha256 = path.stem.rpartition("-")[2]  # its first digits: torchvision names files by them
@@ -102,8 +113,7 @@ def _published_state(name: str, *, progress: bool) -> dict[str, torch.Tensor]:
         found = hashlib.file_digest(file, "sha256").hexdigest()[: len(sha256)]
     if found != sha256:
         raise ValueError(f"{path} is not the file of {name}: its SHA-256 starts with {found}; delete it.")
-    state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+    return path
 
 
 def _url(name: str) -> str:

@@ -12,7 +12,7 @@ SPREADS = {
     "std": "standard deviation (n or n - 1 not printed; read as n - 1)",
     "population_std": "standard deviation (n in the denominator, as in the authors' code)",
 }
-ClaimKind = Literal["lower", "higher", "alike", "rises", "no_effect"]
+ClaimKind = Literal["lower", "higher", "alike", "ratio", "rises", "no_effect"]
 ComparisonMetric = Literal["t_statistic", "p_value", "best_kernel_size"]
 
 
@@ -140,14 +140,18 @@ class Claim:
     Args:
         table: the table whose runs test it.
         kind: ``lower`` or ``higher`` (``conv`` has a lower or higher metric than ``than``), ``alike`` (the two differ
-            by less than the table's margin), ``rises`` (the metric rises with ``axis``) or ``no_effect`` (``axis``
-            changes the metric by less than the margin).
+            by less than the table's margin), ``ratio`` (the metric of ``conv`` is ``ratio`` times that of ``than``),
+            ``rises`` (the metric rises with ``axis``) or ``no_effect`` (``axis`` changes the metric by less than the
+            margin).
         where: labels of the cells it speaks of, without ``conv``. An empty value stands for cells without that label.
         conv: the operator it speaks of.
-        than: the operator that ``lower``, ``higher`` and ``alike`` compare with; else empty.
+        than: the operator that ``lower``, ``higher``, ``alike`` and ``ratio`` compare with; else empty.
         than_where: labels in which the cell of ``than`` differs from ``where``.
         axis: the label that ``rises`` and ``no_effect`` vary; else empty.
         metric: what it is about; empty for the first of the table.
+        paired: whether runs of the same seed share their weights, so that ``lower``, ``higher`` and ``alike`` go by
+            the differences within seeds.
+        ratio: lowest and highest of ``ratio``; else empty.
         source: where the paper says so.
     """
 
@@ -160,6 +164,8 @@ class Claim:
     than_where: Mapping[str, str] = field(default_factory=dict)
     axis: str = ""
     metric: str = ""
+    paired: bool = False
+    ratio: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

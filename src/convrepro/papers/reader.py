@@ -124,12 +124,26 @@ def _claims(fields: Mapping[str, Any], tables: Mapping[str, PrintedTable]) -> It
         chosen = {group: dict(labels) for group, labels in fields.items() if group in ("where", "than_where")}
         for (group, label), value in zip(many, values, strict=True):
             chosen[group][label] = value
-        claim = Claim(**{**fields, **chosen})
+        claim = Claim(**{**fields, **chosen, "ratio": tuple(fields.get("ratio", ()))})
         check_name(claim.table, tables, kind="table")
         check_name(claim.kind, get_args(ClaimKind), kind="kind of claim")
+        _check_kind(claim)
         if claim.metric:
             check_name(claim.metric, tables[claim.table].metrics, kind=f"metric of {claim.table}")
         yield claim
+
+
+def _check_kind(claim: Claim) -> None:
+    """Whether the claim has what its kind needs, and nothing that is of another kind."""
+    bounds = claim.ratio
+    is_range = len(bounds) == 2 and all(type(bound) in (int, float) for bound in bounds) and 0 < bounds[0] <= bounds[1]
+    if is_range != (claim.kind == "ratio") or (bounds and not is_range):
+        raise ValueError(
+            f"`ratio` of a claim must be two rising positive numbers for the kind ratio and else empty, "
+            f"got {list(bounds)} for the kind {claim.kind}."
+        )
+    if claim.paired and claim.kind not in ("lower", "higher", "alike"):
+        raise ValueError(f"a claim of the kind {claim.kind} cannot be `paired`.")
 
 
 def _number(row: Mapping[str, str], table: PrintedTable) -> PrintedNumber:

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import math
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -54,6 +55,8 @@ _STEPS_AT_ONCE = {"cpu": 1, "cuda": 32}  # a GPU is kept waiting where every ste
 _SHARE_OF_EVALUATION = 0.25  # of `SECONDS_PER_CELL`
 _STORED_IMAGES = 512  # the rows of an epoch repeat them
 _MANY_EPOCHS = 11
+_FOLDER_PREFIX = ".calibration"
+_STALE_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +154,14 @@ def measure_overheads(config: Config) -> Overheads:
     return Overheads(process=max(0.0, first - short), run=max(0.0, short - epoch), epoch=max(0.0, epoch))
 
 
+def remove_stale_folders(results_dir: Path) -> None:
+    """Removes the folders of calibrations that were killed a day ago or earlier."""
+    for folder in results_dir.glob(f"{_FOLDER_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError):  # another process may remove it, too
+            if time.time() - folder.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def _as_in_a_run(config: Config) -> Iterator[None]:
     """The process's settings of a run, and back."""
@@ -172,7 +183,7 @@ def _folder_beside_the_records(config: Config) -> Iterator[Path]:
     """A temporary folder on the disk that runs write to, if it can be written to."""
     results_dir = Path(config.machine.results_dir)
     can_write = results_dir.is_dir() and os.access(results_dir, os.W_OK)
-    with tempfile.TemporaryDirectory(dir=results_dir if can_write else None, prefix=".calibration") as folder:
+    with tempfile.TemporaryDirectory(dir=results_dir if can_write else None, prefix=_FOLDER_PREFIX) as folder:
         yield Path(folder)
 
 

@@ -8,6 +8,8 @@ from convrepro.protocols.calibration import Overheads, Speed
 from convrepro.protocols.network import build_network
 from convrepro.protocols.schema import TRAINED, Config
 
+# Of tasks that train on no data set: rounds of 3 s with what is built and done before them; 500 iterations on an image.
+_SECONDS_OF_TASK = {"step_timing": 5.0, "inference_timing": 5.0, "filters": 1.5, "count": 0.0}
 _TRAINING_COST = 3  # forward, and backward to the activations and to the weights
 
 
@@ -37,6 +39,11 @@ def seconds_of(configs: Sequence[Config], speed: Speed, overheads: Overheads) ->
         after = num_evaluated * speed.evaluated_image + speed.checkpoint + overheads.epoch
         seconds += config.num_epochs * (training + after)
     return seconds
+
+
+def seconds_of_task(configs: Sequence[Config]) -> float:
+    """Seconds that seeds of one cell take, whose task trains on no data set: what these tasks usually take."""
+    return len(configs) * _SECONDS_OF_TASK[configs[0].protocol.task]
 
 
 def total_seconds(seconds: Iterable[float], num_processes: int) -> float:

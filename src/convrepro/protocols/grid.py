@@ -1,6 +1,7 @@
 """The grid of a table: from ``configs/table/<name>.yaml`` to cells, each with its whole config."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from convrepro.protocols.table_names import marked
 from convrepro.records import SELECTION_RULES, Cell, Table
 
 _LABELS = ("dataset", "model", "conv")
-_NO_AXES = ("metrics", "overrides")  # keys of a block that are said of all its cells
+_NO_AXES = ("metrics", "overrides", "margin")  # keys of a block that are said of all its cells
 
 
 @dataclass(kw_only=True)
@@ -37,7 +38,8 @@ class TableFile:
     metrics: list[str] = field(default_factory=list)  # of every cell, if it is more than `metric`
     reference: dict[str, Any] = field(default_factory=dict)
     cost: str = ""
-    # Blocks; each is the product of its axes. `metrics` and `overrides` of a block are those of its cells only.
+    # Blocks; each is the product of its axes. `metrics`, `overrides` and the one `margin` of a block are those of its
+    # cells only.
     grid: list[dict[str, list[Any]]] = field(default_factory=list)
 
 
@@ -82,7 +84,7 @@ def plan(
     configs: dict[str, Config] = {}
     cells = []
     for block in file.grid:
-        said = {key: [str(value) for value in block.get(key, [])] for key in _NO_AXES}
+        said = {key: [str(value) for value in block.get(key, [])] for key in ("metrics", "overrides")}
         overrides = [*file.overrides, *said["overrides"]]
         for point in _points(block):
             point = {**point, "dataset": replacing.get(point["dataset"], point["dataset"])}
@@ -96,6 +98,7 @@ def plan(
                 official_data=config.dataset.official,
                 scaled=config.is_scaled,
                 metrics=tuple(said["metrics"] or file.metrics),
+                margin=float(block["margin"][0]) if "margin" in block else None,
             )
             if cell.run_id in configs:
                 raise ValueError(f"table {name!r} has the cell {cell.labels} twice.")
@@ -142,7 +145,16 @@ def _read(name: str) -> TableFile:
             raise ValueError(f"configs/table/{name}.yaml: a block of `grid` has the unknown key {unknown[0]!r}.")
         if missing := [label for label in _LABELS if not block.get(label)]:
             raise ValueError(f"configs/table/{name}.yaml: a block of `grid` lacks {', '.join(missing)}.")
+        if "margin" in block and not _is_margin(block["margin"]):
+            raise ValueError(
+                f"configs/table/{name}.yaml: `margin` of a block must be one number of at least 0, as in [0.05], "
+                f"got {block['margin']}."
+            )
     return file
+
+
+def _is_margin(values: Sequence[Any]) -> bool:
+    return len(values) == 1 and type(values[0]) in (int, float) and 0 <= values[0] < math.inf
 
 
 def _checked(datasets: Mapping[str, str], file: TableFile) -> dict[str, str]:

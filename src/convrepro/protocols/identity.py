@@ -10,7 +10,7 @@ from convrepro.protocols.schema import Config
 
 _HASHED = ("conv", "model", "dataset", "recipe", "protocol")
 # Said about a config, where its data come from, how it lies in memory: computes nothing.
-_SAID_ONLY = ("about", "name", "downloads", "memory_format")
+_SAID_ONLY = ("about", "name", "downloads", "homepage", "memory_format")
 _CONV2D_DEFAULTS = {"dilation": 1, "groups": 1, "padding_mode": "zeros"}  # an operator's own arguments have no default
 
 

@@ -1,5 +1,7 @@
 """The network that a run starts with: fresh weights, or those of a network that was trained before."""
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -7,7 +9,7 @@ from torch import nn
 
 from convrepro import targets
 from convrepro.conv import arguments
-from convrepro.models import build, freeze_features, initialise, load_pretrained, load_weights
+from convrepro.models import build, freeze_features, initialise, load_pretrained, load_weights, published_file
 from convrepro.protocols.schema import Config, plain
 from convrepro.records import workspace
 from convrepro.training import load_checkpoint
@@ -59,16 +61,51 @@ def start_network(config: Config) -> nn.Module:
     return network
 
 
+def check_pretrained(configs: Iterable[Config]) -> None:
+    """Finds the weights that runs start from, each file once; downloads those that torchvision publishes.
+
+    Args:
+        configs: of the runs, each with its seed.
+
+    Raises:
+        ValueError: if weights are not to be had, or a file is not the published one.
+    """
+    names: set[str] = set()
+    for config in configs:
+        origin, _, name = (config.recipe.pretrained or "").partition("/")
+        if origin == "run":
+            _found_weights(config, name)
+        elif origin == "torchvision":
+            names.add(name)
+    for name in sorted(names):
+        published_file(name)
+
+
 def _weights_of(config: Config, identity: str) -> dict[str, torch.Tensor]:
+    weights: dict[str, torch.Tensor] = load_checkpoint(_found_weights(config, identity))["weights"]
+    return weights
+
+
+def _found_weights(config: Config, identity: str) -> Path:
     path = weights_of_run(config, identity)
-    try:
-        weights: dict[str, torch.Tensor] = load_checkpoint(path)["weights"]
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise ValueError(
             f"`recipe.pretrained` needs the weights of run {identity}, seed {config.seed}, which are not there "
             f"({path}); run its table first (`convrepro status` knows which)."
-        ) from error
-    return weights
+        )
+    return path
+
+
+def pretrained_sha256(config: Config) -> dict[str, str]:
+    """SHA-256 of the file of the run's weights that a config's seed starts from, by the name it has in a record.
+
+    Empty if ``recipe.pretrained`` names no run.
+    """
+    origin, _, identity = (config.recipe.pretrained or "").partition("/")
+    if origin != "run":
+        return {}
+    with weights_of_run(config, identity).open("rb") as file:
+        return {"pretrained_sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 def weights_of_run(config: Config, identity: str) -> Path:

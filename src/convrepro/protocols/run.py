@@ -19,7 +19,7 @@ from convrepro.models import facts_of, num_macs, num_operator_layers, num_parame
 from convrepro.protocols import environment
 from convrepro.protocols.filter_learning import learn_from
 from convrepro.protocols.identity import run_id, what_is_computed
-from convrepro.protocols.network import build_network, start_network
+from convrepro.protocols.network import build_network, pretrained_sha256, start_network
 from convrepro.protocols.outcome import Outcome
 from convrepro.protocols.phases import Phase, phases_of
 from convrepro.protocols.schema import TRAINED, Config
@@ -85,7 +85,8 @@ def run_seeds(configs: Sequence[Config], *, report: SeedReport = lambda seed, fr
     if not waiting:
         return records
     # What cannot be built or read is found before anything is written.
-    start_network(config)
+    for other in waiting if config.recipe.pretrained else [config]:  # each seed starts from weights of its own
+        start_network(other)
     make_optimizer(config)
     data = load_data(config) if config.protocol.task in (*TRAINED, "filters") else None
     with contextlib.ExitStack() as claims:
@@ -207,6 +208,7 @@ def _train(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Ite
     phases, splits = phases_of(config, data.to(device))
     if data.content_sha256:
         splits["content"] = {"num_images": len(data.train) + len(data.test), "sha256": data.content_sha256}
+    started_from = {other.seed: pretrained_sha256(other) for other in configs}
     progress = {other.seed: _Progress() for other in configs}
     for position, phase in enumerate(phases):
         learners = [
@@ -226,7 +228,7 @@ def _train(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Ite
         for learner in learners:
             progress[learner.seed].add(phase, learner, backend)
     for other in configs:
-        yield _trained(other, progress[other.seed], splits, device, made_with)
+        yield _trained(other, progress[other.seed], splits, device, made_with | started_from[other.seed])
 
 
 def _report_phase(report: SeedReport, seed: int, num_before: int, num_phases: int, fraction: float) -> None:

@@ -128,6 +128,7 @@ class Dataset:
     options: dict[str, Any] = field(default_factory=dict)  # what only its reader needs
     stored_size: list[int] | None = None  # of decoded images, if larger than `image_size`, which networks are given
     num_validation_images: int | None = None  # of the official validation part, if there is one
+    homepage: str | None = None  # where people get what no download fetches
 
 
 @dataclass(kw_only=True)
@@ -298,6 +299,9 @@ def _check_ranges(config: Config) -> None:
             "`protocol.official_validation` must stand without `random_test` and with 0 `validation_images`, got "
             f"{protocol.random_test} and {config.num_validation_images}."
         )
+    for key in ("official_validation", "random_test"):
+        if getattr(protocol, key) is False:  # computes what null does, by another run id
+            raise ValueError(f"`protocol.{key}` must be true or null, got false; leave it null.")
     if protocol.top_k is not None and not 1 < protocol.top_k <= config.dataset.num_classes:
         raise ValueError(
             f"`protocol.top_k` must lie in 2 .. {config.dataset.num_classes}, the classes, got {protocol.top_k}."

@@ -17,7 +17,7 @@ import convrepro
 from convrepro import durable
 from convrepro.protocols import environment
 from convrepro.protocols.calibration import Overheads, Speed, measure, measure_overheads
-from convrepro.protocols.estimate import seconds_of
+from convrepro.protocols.estimate import seconds_of, seconds_of_task
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.train import device_of
@@ -54,7 +54,7 @@ class Speeds:
         self._known = _read(self._path)
 
     def unknown(self) -> list[Group]:
-        """A group for each speed that has not been measured yet; counts have none."""
+        """A group for each speed that has not been measured yet; groups that train on no data set have none."""
         return list(self._unknown().values())
 
     def measure(self, tell: Callable[[Group, Speed], None] = lambda group, speed: None) -> None:
@@ -79,10 +79,10 @@ class Speeds:
         return not keys or {self._overheads_key, *keys} <= self._known.keys()
 
     def by_group(self) -> list[float]:
-        """Expected seconds of each group, in their order; all speeds must be known. A count takes next to none."""
+        """Expected seconds of each group, in their order; all speeds must be known."""
         assert self.are_known
         return [
-            0.0
+            seconds_of_task(group)
             if key is None
             else seconds_of(group, Speed(**self._known[key]), Overheads(**self._known[self._overheads_key]))
             for group, key in zip(self._groups, self._keys, strict=True)

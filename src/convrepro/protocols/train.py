@@ -52,8 +52,17 @@ def train_phase(learners: Sequence[Learner], config: Config, phase: Phase) -> st
         The back-end that trained them.
 
     Raises:
-        ValueError: if ``machine.backend`` names one that cannot.
+        ValueError: if ``machine.backend`` names one that cannot, or the last batch has one image only and the network
+            normalises over the batch alone.
     """
+    num_images, batch_size = len(phase.train), config.recipe.batch_size
+    if (num_images - 1) % batch_size == 0 and any(
+        isinstance(layer, nn.BatchNorm1d) for layer in learners[0].network.modules()
+    ):
+        raise ValueError(
+            f"`recipe.batch_size` {batch_size} leaves one of the {num_images} training images to the last batch, and "
+            "the network's BatchNorm1d needs two or more; take another batch size or number of images."
+        )
     device = learners[0].device
     evaluations = {name: make_evaluation_loader(config, split, device) for name, split in phase.evaluations.items()}
     run = partial(

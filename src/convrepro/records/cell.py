@@ -14,6 +14,7 @@ class Cell:
         official_data: whether the data are the official distribution.
         scaled: whether fewer epochs or images are used than the protocol asks for.
         metrics: what the table shows of it; empty for the table's own metric.
+        margin: half-width within which two means count as equal; None for the table's own.
     """
 
     run_id: str
@@ -21,6 +22,7 @@ class Cell:
     official_data: bool
     scaled: bool
     metrics: tuple[str, ...] = ()
+    margin: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,8 @@ class Table:
         metric: ``test_error``, ``test_accuracy``, ``num_parameters``, ...
         selection: selection rule that the paper used.
         num_seeds: seeds 0 .. num_seeds - 1 are asked for.
-        margin: half-width within which two means count as equal, in the metric's unit; 0 for counts.
+        margin: half-width within which two means count as equal, in the metric's unit; 0 for counts. A cell may have
+            its own.
         baseline: the ``conv`` that the others are tested against.
         assumptions: where the paper is silent, what was decided.
         cells: in the order of the grid.

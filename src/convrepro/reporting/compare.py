@@ -156,7 +156,7 @@ def _row(group: Sequence[Line], known: Mapping[str, Paper], result: tuple[Summar
     paper = known.get(table)
     replaced = _replaced(labels["dataset"], marks, paper, table)
     printed = paper.printed(table, as_printed(labels, replaced), metric) if paper else None
-    margin = float(config_files.load("table", table)["margin"])
+    margin = _margin(table, as_printed(labels, replaced))
     selection = line.fields.get("selection", "")
     has_scale_mark = any(mark.startswith(("scale", "images")) for mark in marks)
     scaled = line.flag("scaled", default=False) or has_scale_mark
@@ -196,6 +196,15 @@ def _row(group: Sequence[Line], known: Mapping[str, Paper], result: tuple[Summar
         added=None,
         notes=notes(verdict, given),
     )
+
+
+def _margin(table: str, labels: Mapping[str, str]) -> float:
+    """That of the first block of the table's grid with this data set, model and operator; else the table's own."""
+    content = config_files.load("table", table)
+    for block in content["grid"]:
+        if "margin" in block and all(labels[label] in map(str, block[label]) for label in _LABELS):
+            return float(block["margin"][0])
+    return float(content["margin"])
 
 
 def _replaced(dataset: str, marks: Sequence[str], paper: Paper | None, table: str) -> dict[str, str]:

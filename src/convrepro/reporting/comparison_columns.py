@@ -36,7 +36,9 @@ def comparison_columns(comparisons: Sequence[Comparison]) -> tuple[Column, ...]:
 
 
 def _sizes(one: Comparison) -> str:
-    """Of both cells; once if they are the same."""
+    """Of both cells; once if they are the same, and with those that share the best run."""
+    if one.tied:
+        return " or ".join(map(_square, one.tied))
     return " - ".join(dict.fromkeys(_square(size) for size in (one.size, one.than_size) if size))
 
 

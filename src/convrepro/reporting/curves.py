@@ -60,7 +60,7 @@ def draw(built: BuiltTable) -> "Figure":
         if len(panels) > 1:
             axes.set_title(neutral.without_mathematics(neutral.plain(dataset)), fontsize=9)
     write_title = figure.suptitle if len(panels) > 1 else all_axes[0].set_title
-    write_title(neutral.without_mathematics(neutral.plain(built.title)), fontsize=10)
+    write_title(neutral.wrapped(neutral.plain(built.title)), fontsize=10)
     return figure
 
 

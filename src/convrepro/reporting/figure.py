@@ -56,7 +56,7 @@ def draw_forest(built: BuiltTable) -> "Figure":
         _draw_rows(axes, rows)
         which = f"{neutral.without_mathematics(metric)}: " if len(panels) > 1 else ""
         axes.set_xlabel(f"{which}ours minus paper; thin: 95 %, thick: 90 % interval; shaded: margin")
-    all_axes[0].set_title(neutral.without_mathematics(shown.title), fontsize=10)
+    all_axes[0].set_title(neutral.wrapped(shown.title), fontsize=10)
     return figure
 
 

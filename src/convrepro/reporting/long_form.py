@@ -107,7 +107,7 @@ def _compared(one: Comparison, table: str) -> Iterator[Mapping[str, Field]]:
     }
     student, welch = one.student, one.welch
     numbers: dict[str, tuple[Field, str]] = {
-        "best_kernel_size": (one.size if one.printed_size else None, one.printed_size),
+        "best_kernel_size": (" or ".join(one.tied or (one.size,)) if one.printed_size else None, one.printed_size),
         **{f"best_kernel_size_by_mean.{conv}": (size, "") for conv, size in one.best_by_mean.items()},
         "t_statistic": (student.t_statistic if student else None, one.printed_t),
         "p_value": (student.p_value if student else None, one.printed_p),

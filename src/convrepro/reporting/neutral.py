@@ -3,8 +3,10 @@
 A label can be any text: a run's name, a CSV of somebody else. See "CSV injection" at owasp.org.
 """
 
+import textwrap
 import unicodedata
 
+_TITLE_WIDTH = 80  # characters, at the size that pictures are drawn in
 _FORMULA = ("=", "+", "-", "@")
 # Control characters drive terminals, format characters reorder text, lone surrogates cannot be written.
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -31,6 +33,11 @@ def original(text: str) -> str:
 def without_mathematics(text: str) -> str:
     """The text as matplotlib must have it, which would set what stands between two dollar signs as a formula."""
     return text.replace("$", r"\$")
+
+
+def wrapped(text: str) -> str:
+    """A picture's title, in lines that fit its width."""
+    return textwrap.fill(without_mathematics(text), _TITLE_WIDTH)
 
 
 def _escape(character: str) -> str:

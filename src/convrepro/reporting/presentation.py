@@ -1,5 +1,6 @@
 """A built table as texts: what all the formats show, so that they cannot disagree."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -146,10 +147,15 @@ def _is_percentage(row: Row) -> bool:
 
 
 def _decimals(row: Row) -> int:
-    fewest = 2 if _is_percentage(row) else 1 if row.metric in TIMES else 0
+    """As the paper prints it, percentages two at least; what it does not print, two digits of the deviation."""
     if row.printed and row.printed.unit not in ("M", "GFLOPs"):
-        return max(fewest, row.printed.decimals)
-    return fewest or 4
+        return max(2 if _is_percentage(row) else 0, row.printed.decimals)
+    if _is_percentage(row):
+        return 2
+    if row.metric in TIMES:
+        return 0 if row.metric.endswith("microseconds") else 3
+    deviation = row.ours.std if row.ours and row.ours.std and math.isfinite(row.ours.std) else 0.0
+    return max(4, 1 - math.floor(math.log10(deviation))) if deviation else 4
 
 
 def _exact(row: Row, value: float, sign: str = "") -> str:
@@ -170,8 +176,8 @@ def _ours(row: Row) -> str:
 def _summary(row: Row, summary: Summary | None) -> str:
     if summary is None:
         return ""
-    spread = "" if summary.std is None else f" ± {summary.std:.{_decimals(row)}f}"
-    return f"{summary.mean:.{_decimals(row)}f}{spread}"
+    spread = "" if summary.std is None else f" ± {summary.std:,.{_decimals(row)}f}"
+    return f"{summary.mean:,.{_decimals(row)}f}{spread}"
 
 
 def _honest(row: Row) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from convrepro.statistics.comparison import Difference, difference
+from convrepro.statistics.comparison import Difference, difference, ratio
 from convrepro.statistics.summary import Summary, summarize
 from convrepro.statistics.verdict import APART_LEVEL, WITHIN_LEVEL, decide
 
@@ -26,22 +26,52 @@ class Finding:
     difference: Difference | None = None
 
 
-def lower(ours: Summary | None, reference: Summary | None) -> Finding:
-    """Claim that the first has a lower value than the second, by the difference's interval at 95 %."""
-    found = _between(ours, reference)
+def lower(found: Difference | None) -> Finding:
+    """Claim that the first has a lower value than the second, by their difference's interval at 95 %."""
     return _sign_is(-1, found) if found else Finding(word="undecided", reason=_TOO_FEW_RUNS)
 
 
-def higher(ours: Summary | None, reference: Summary | None) -> Finding:
-    """Claim that the first has a higher value than the second, by the difference's interval at 95 %."""
-    found = _between(ours, reference)
+def higher(found: Difference | None) -> Finding:
+    """Claim that the first has a higher value than the second, by their difference's interval at 95 %."""
     return _sign_is(+1, found) if found else Finding(word="undecided", reason=_TOO_FEW_RUNS)
 
 
-def alike(ours: Summary | None, reference: Summary | None, *, margin: float) -> Finding:
-    """Claim that two values differ by less than the margin, by the difference's interval at 90 %."""
-    found = _between(ours, reference)
+def alike(found: Difference | None, *, margin: float) -> Finding:
+    """Claim that two values differ by less than the margin, by their difference's interval at 90 %."""
     return _is_within(margin, found) if found else Finding(word="undecided", reason=_TOO_FEW_RUNS)
+
+
+def has_ratio(ours: Summary | None, reference: Summary | None, *, low: float, high: float) -> Finding:
+    """Claim that the first is ``low`` to ``high`` times the second.
+
+    It holds if the ratio's 90 % interval lies within both bounds, and is contradicted if its 95 % interval lies
+    outside of them.
+    """
+    if not (_is_known(ours) and _is_known(reference)):
+        return Finding(word="undecided", reason=_TOO_FEW_RUNS)
+    assert ours is not None
+    assert reference is not None
+    if not min(ours.mean, reference.mean) > 0.0:
+        return Finding(word="undecided", reason="a ratio needs positive means")
+    found = ratio(ours, reference)
+    within, apart = found.interval(WITHIN_LEVEL), found.interval(APART_LEVEL)
+    word: ClaimWord = "undecided"
+    if low <= within[0] and within[1] <= high:
+        word = "holds"
+    elif apart[1] < low or high < apart[0]:
+        word = "contradicted"
+    level, bounds = (APART_LEVEL, apart) if word == "contradicted" else (WITHIN_LEVEL, within)
+    reason = f"ratio {found.estimate:.3f}, {100 * level:.0f} % interval [{bounds[0]:.3f}, {bounds[1]:.3f}]"
+    return Finding(word=word, reason=reason, difference=found)
+
+
+def between(ours: Summary | None, reference: Summary | None) -> Difference | None:
+    """The first minus the second, of independent runs; None if one of them has too few."""
+    if not (_is_known(ours) and _is_known(reference)):
+        return None
+    assert ours is not None
+    assert reference is not None
+    return difference(ours, reference)
 
 
 def rises(series: Iterable[Sequence[tuple[float, float]]]) -> Finding:
@@ -92,14 +122,11 @@ def trend(series: Iterable[Sequence[tuple[float, float]]]) -> Difference | None:
 
 
 _TOO_FEW = "needs runs at two axis values or more"
-_TOO_FEW_RUNS = "needs two finite runs or more on each side"
+_TOO_FEW_RUNS = "needs two finite runs or more on each side, of the same seeds where they are pairs"
 
 
-def _between(ours: Summary | None, reference: Summary | None) -> Difference | None:
-    """The difference of two cells; None if one of them has too few runs."""
-    if ours is None or reference is None or min(ours.n, reference.n) < 2:
-        return None
-    return difference(ours, reference) if ours.is_finite and reference.is_finite else None
+def _is_known(summary: Summary | None) -> bool:
+    return summary is not None and summary.n >= 2 and summary.is_finite
 
 
 def _centred(group: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -128,5 +155,6 @@ def _is_within(margin: float, found: Difference) -> Finding:
 
 def _text(found: Difference, level: float) -> str:
     low, high = found.interval(level)
-    note = ", no spread" if found.is_degenerate else ""
+    note = ", paired by seed" if found.method == "one sample" else ""
+    note += ", no spread" if found.is_degenerate else ""
     return f"{found.estimate:+.3g}, {level:.0%} interval [{low:+.3g}, {high:+.3g}]{note}".replace("%", " %")

@@ -8,11 +8,12 @@ Inference, Sec. 5.5.4).
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from convrepro.statistics import student_t
-from convrepro.statistics.summary import Summary
+from convrepro.statistics.summary import Summary, summarize
 
 Method = Literal["welch", "student", "prediction", "least squares", "delta", "one sample"]
 
@@ -139,6 +140,17 @@ def one_sample(summary: Summary) -> Difference:
         degrees_of_freedom=degrees_of_freedom,
         method="one sample",
     )
+
+
+def paired(first: Mapping[int, float], second: Mapping[int, float]) -> Difference | None:
+    """First minus second, run by run, over the seeds that both have; None if these are fewer than two.
+
+    For runs of one seed that share what chance decides, such as the weights.
+    """
+    differences = [first[seed] - second[seed] for seed in first if seed in second]
+    if len(differences) < 2 or not all(map(math.isfinite, differences)):
+        return None
+    return one_sample(summarize(differences))
 
 
 def half_width(ours: Summary, *, num_paper_runs: int, level: float = 0.95) -> float:

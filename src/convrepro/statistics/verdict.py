@@ -123,7 +123,7 @@ def _without_comparing(ours: Summary | None, is_printed: bool, given: Circumstan
     if given.misprint:
         return Verdict(word="misprint", reason=given.misprint)
     gaps = _gaps(ours, given, fewest)
-    if is_printed and given.obstacles:
+    if is_printed and given.obstacles and ours is not None:
         return Verdict(word="not comparable", reason="; ".join([*given.obstacles, *gaps]))
     if gaps:
         return Verdict(word="incomplete", reason="; ".join(gaps))

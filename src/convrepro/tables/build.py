@@ -1,6 +1,6 @@
 """A table from a grid, records and printed numbers: a pure function of the three."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from convrepro.papers import Paper
@@ -12,7 +12,7 @@ from convrepro.tables.comparisons import compare_as_printed
 from convrepro.tables.judging import against_paper, as_printed, judge, notes, obstacles, stand_in
 from convrepro.tables.remarks import remarks
 from convrepro.tables.row import EXACT, LOSS_OF_ACCURACY, BuiltTable, Cost, Row
-from convrepro.tables.values import Records, best, content_problems, optimism, rule_of, values_of
+from convrepro.tables.values import Records, best, content_problems, optimism, rule_of, seeds_by_content, values_of
 
 
 def build(table: Table, records: Iterable[Record], paper: Paper | None) -> BuiltTable:
@@ -32,9 +32,10 @@ def build(table: Table, records: Iterable[Record], paper: Paper | None) -> Built
     by_run = _by_run_and_seed(table, records)
     replaced = table.replaced or stand_in([cell.labels["dataset"] for cell in table.cells], paper, table.config)
     reference = _reference(table, replaced)
+    contents = _contents(table, by_run)
     metrics = dict.fromkeys(metric for cell in table.cells for metric in _metrics(table, cell))
     rows = [
-        _row(table, cell, metric, by_run, reference, paper, replaced)
+        _row(table, cell, metric, by_run, contents, reference, paper, replaced)
         for metric in metrics
         for cell in table.cells
         if metric in _metrics(table, cell)
@@ -62,6 +63,15 @@ def _by_run_and_seed(table: Table, records: Iterable[Record]) -> Mapping[str, Re
             raise ValueError(f"run {record.run_id} has two records of seed {record.seed}; keep one.")
         if 0 <= record.seed < table.num_seeds:
             found[record.run_id][record.seed] = record
+    return found
+
+
+def _contents(table: Table, by_run: Mapping[str, Records]) -> Mapping[str, Counter[str]]:
+    """Data set -> checksum of images that were read as it -> number of runs, over all cells."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for cell in table.cells:
+        for sha256, seeds in seeds_by_content(by_run[cell.run_id]).items():
+            found[cell.labels["dataset"]][sha256] += len(seeds)
     return found
 
 
@@ -93,15 +103,19 @@ def _row(
     cell: Cell,
     metric: str,
     by_run: Mapping[str, Records],
+    contents: Mapping[str, Mapping[str, int]],
     reference: Cell | None,
     paper: Paper | None,
     replaced: Mapping[str, str],
 ) -> Row:
     records = by_run[cell.run_id]
     values, problems = values_of(metric, table.selection, records, by_run[reference.run_id] if reference else None)
-    problems += content_problems(records)
+    dataset = cell.labels["dataset"]
+    mixed_images = content_problems(records, dataset, contents[dataset])
+    problems += mixed_images
     if table.num_seeds < 2 and metric not in EXACT:
         problems.append("one run has no spread: a verdict needs two seeds or more")
+    margin = table.margin if cell.margin is None else cell.margin
     ours = summarize(values.values()) if values else None
     printed = paper.printed(table.config, as_printed(cell.labels, replaced), metric) if paper else None
     rule = rule_of(metric, table.selection)
@@ -125,7 +139,7 @@ def _row(
         ),
         misprint=printed.misprint if printed else "",
     )
-    verdict = judge(metric, ours, printed, margin=table.margin, given=given)
+    verdict = judge(metric, ours, printed, margin=margin, given=given)
     honest, flattery = optimism(metric, table.selection, records)
     return Row(
         table=table.name,
@@ -137,7 +151,7 @@ def _row(
         official_data=official_data,
         values=values,
         num_seeds=table.num_seeds,
-        margin=table.margin,
+        margin=margin,
         ours=ours,
         cost=_cost(list(records.values())),
         printed=printed,
@@ -149,6 +163,7 @@ def _row(
         best=best(metric, list(values.values())) if printed and printed.printed_best else None,
         best_on_validation=honest,
         optimism=flattery,
+        same_images=not mixed_images,
     )
 
 

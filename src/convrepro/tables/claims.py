@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from convrepro.papers import Claim
-from convrepro.statistics import Finding, alike, has_no_effect, higher, lower, rises
+from convrepro.statistics import Finding, alike, between, has_no_effect, has_ratio, higher, lower, paired, rises
 from convrepro.tables.judging import as_printed
 from convrepro.tables.row import JudgedClaim, Row
 
@@ -47,14 +47,17 @@ def _found(claim: Claim, ours: Sequence[Row], other: Sequence[Row]) -> Finding:
     if not len(ours) == len(other) == 1:
         first, second = _side(claim.conv, claim.where, claim), _side(claim.than, claim.than_where, claim)
         return Finding(word="undecided", reason=f"the grid needs one cell of {first} and one of {second}")
-    sides = ours[0].ours, other[0].ours
+    if claim.kind == "ratio":
+        low, high = claim.ratio
+        return has_ratio(ours[0].ours, other[0].ours, low=low, high=high)
+    found = paired(ours[0].values, other[0].values) if claim.paired else between(ours[0].ours, other[0].ours)
     match claim.kind:
         case "lower":
-            return lower(*sides)
+            return lower(found)
         case "higher":
-            return higher(*sides)
+            return higher(found)
         case _:
-            return alike(*sides, margin=ours[0].margin)
+            return alike(found, margin=ours[0].margin)
 
 
 def _cells(conv: str, where: Mapping[str, str], rows: Sequence[Row], replaced: Mapping[str, str]) -> list[Row]:
@@ -103,6 +106,9 @@ def _text(claim: Claim, metric: str) -> str:
             return f"{where}: {metric} of {first} is above that of {second}"
         case "alike":
             return f"{where}: {metric} of {first} is that of {second}"
+        case "ratio":
+            low, high = claim.ratio
+            return f"{where}: {metric} of {first} is {low:g} to {high:g} times that of {second}"
         case "rises":
             return f"{where}: {metric} of {claim.conv} falls when {claim.axis} falls"
         case "no_effect":

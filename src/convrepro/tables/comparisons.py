@@ -55,7 +55,8 @@ def _compare(group: Sequence[PrintedComparison], rows: Sequence[Row], replaced: 
         return None
     involved = [row for side in sides for row in side.values()]
     reason = _reason(involved)
-    size, than_size = (_best_size(sides),) * 2 if is_chosen and not reason else fixed
+    best_sizes = _best_sizes(sides, rows) if is_chosen and not reason else ()
+    size, than_size = (best_sizes[0],) * 2 if best_sizes else fixed
     pair = None if reason else _summaries(sides, size, than_size)
     return Comparison(
         labels={label: involved[0].labels[label] for label in _PLACE},
@@ -73,6 +74,7 @@ def _compare(group: Sequence[PrintedComparison], rows: Sequence[Row], replaced: 
         student=equal_variances(*pair) if pair else None,
         welch=difference(*pair) if pair else None,
         reason=reason or ("" if pair else f"the grid has one of the two operators only at the size {size}"),
+        tied=best_sizes if len(best_sizes) > 1 else (),
     )
 
 
@@ -103,11 +105,13 @@ def _reason(rows: Sequence[Row]) -> str:
     return "" if rows[0].num_seeds > 1 else "one run has no spread: a t-test needs two seeds or more"
 
 
-def _best_size(sides: Sequence[Mapping[str, Row]]) -> str:
-    """The size of the best single run of all; of equal ones the first in the grid."""
-    rows = [row for side in sides for row in side.values()]
-    record = best(rows[0].metric, [value for row in rows for value in row.values.values()])
-    return next(row.labels[SIZE] for row in rows if record in row.values.values())
+def _best_sizes(sides: Sequence[Mapping[str, Row]], rows: Sequence[Row]) -> tuple[str, ...]:
+    """The sizes at which either operator reaches the best single run of all, in the order of the grid."""
+    involved = [row for side in sides for row in side.values()]
+    record = best(involved[0].metric, [value for row in involved for value in row.values.values()])
+    reached = {row.labels[SIZE] for row in involved if record in row.values.values()}
+    grid = dict.fromkeys(row.labels[SIZE] for row in rows if row in involved)
+    return tuple(size for size in grid if size in reached)
 
 
 def _best_mean(side: Mapping[str, Row]) -> Row:

@@ -89,6 +89,8 @@ def _compared(comparisons: Sequence[Comparison]) -> list[str]:
             "They are made at the kernel size of the best single run of either operator, as in the paper. A size that "
             "is chosen on the runs that are then compared makes |t| larger and p smaller than they should be."
         )
+    if any(comparison.tied for comparison in comparisons):
+        sentences.append("Where several sizes share the best run, all are named and the first is compared at.")
     return sentences
 
 
@@ -111,7 +113,14 @@ def _rounding(exact: Sequence[Row], *, is_alone: bool) -> list[str]:
 def _margins(means: Sequence[Row]) -> list[str]:
     if not means:
         return []
-    margins = " or ".join(f"{margin:g}" for margin in sorted({row.margin for row in means}))
+    datasets: dict[float, set[str]] = {}
+    for row in means:
+        datasets.setdefault(row.margin, set()).add(row.labels["dataset"])
+    is_per_dataset = len(datasets) > 1 and sum(map(len, datasets.values())) == len(set().union(*datasets.values()))
+    margins = " or ".join(
+        f"{margin:g} ({', '.join(sorted(names))})" if is_per_dataset else f"{margin:g}"
+        for margin, names in sorted(datasets.items())
+    )
     return [
         f"reproduced: the 90 % interval of the difference lies within the margin, {margins}. differs: the 95 % "
         "interval excludes zero, and it is not reproduced. Both hold for every mean that rounds to the "

@@ -61,6 +61,7 @@ class Row:
             does, whichever way the metric runs.
         ratio: ours over our baseline's, of times; None for others.
         printed_ratio: the paper's over the paper's baseline; None where it prints none.
+        same_images: whether all runs of the table on this data set read the same images, as far as they say.
     """
 
     table: str
@@ -86,6 +87,7 @@ class Row:
     optimism: Summary | None = None
     ratio: Difference | None = None
     printed_ratio: float | None = None
+    same_images: bool = True
 
     @property
     def config(self) -> str:
@@ -98,8 +100,8 @@ class Row:
 
     @property
     def is_complete(self) -> bool:
-        """All seeds that were asked for left a finite number."""
-        return self.ours is not None and self.ours.is_finite and self.n >= self.num_seeds
+        """All seeds that were asked for left a finite number, on the images of all."""
+        return self.same_images and self.ours is not None and self.ours.is_finite and self.n >= self.num_seeds
 
     @property
     def is_exact(self) -> bool:
@@ -134,6 +136,8 @@ class Comparison:
         student: first minus second, by Student's two-tailed test; None if a side is not complete.
         welch: the same by Welch's.
         reason: why there are no numbers of ours; empty if there are.
+        tied: all sizes that reach the best single run, in the order of the grid, if there are several; ``size`` is
+            the first.
     """
 
     labels: Mapping[str, str]
@@ -149,6 +153,7 @@ class Comparison:
     student: Difference | None
     welch: Difference | None
     reason: str
+    tied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

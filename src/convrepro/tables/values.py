@@ -42,16 +42,32 @@ def values_of(
     return values, problems + [f"the reference has no seed {seed}" for seed in missing]
 
 
-def content_problems(records: Records) -> list[str]:
-    """Whether runs of a cell had different images, by the checksum of what they read."""
+def seeds_by_content(records: Records) -> dict[str, list[int]]:
+    """Checksum of the images that were read -> seeds of the cell that read them; without runs that record none."""
     seeds: dict[str, list[int]] = {}
     for seed, record in records.items():
         if sha256 := record.splits.get("content", {}).get("sha256"):
             seeds.setdefault(str(sha256), []).append(seed)
-    if len(seeds) < 2:
+    return seeds
+
+
+def content_problems(records: Records, dataset: str, num_runs: Mapping[str, int]) -> list[str]:
+    """Whether a cell's runs had other images than each other, or than those of other cells on the same data set.
+
+    Args:
+        records: of the cell, by seed.
+        dataset: the cell's.
+        num_runs: checksum of the images -> how many runs of the table read these as this data set.
+    """
+    own = seeds_by_content(records)
+    if not own or len(num_runs) < 2:
         return []
-    found = [f"{sha256[:12]} in seeds {', '.join(map(str, of))}" for sha256, of in seeds.items()]
-    return [f"the runs had different images: {'; '.join(found)}"]
+    found = [
+        f"{sha256[:12]} in {num} run{'s' if num > 1 else ''}"
+        + (f" (here seeds {', '.join(map(str, own[sha256]))})" if sha256 in own else "")
+        for sha256, num in sorted(num_runs.items())
+    ]
+    return [f"the runs on {dataset} had different images: {'; '.join(found)}"]
 
 
 def optimism(metric: str, selection: str, records: Records) -> tuple[Summary | None, Summary | None]:
