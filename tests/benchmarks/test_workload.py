@@ -19,7 +19,7 @@ def test_a_workload_is_the_papers_recipe_and_augmentation(settings: Settings) ->
 
 def test_a_workload_trains_once_and_evaluates_on_the_test_images_only(settings: Settings) -> None:
     config = workload(settings, model="cnn4", num_train=50, num_epochs=1)
-    (phase,), _ = phases_of(config.protocol, load_data(config))
+    (phase,), _ = phases_of(config, load_data(config))
     assert len(phase.train) == 50
     assert {name: len(split) for name, split in phase.evaluations.items()} == {"test": 10}
 

@@ -22,7 +22,12 @@ DONE, SELECTING, TRAINING = ("done", 0), ("open", 0), ("open", 10)
 def _config(name: str) -> dict[str, Any]:
     """Of a run that trains nothing."""
     protocol = {"task": "count", "scale": 1, "images": 1, "retrain": False, "validation_images": 0}
-    return {"conv": name, "protocol": protocol, "recipe": {"epochs": 1}, "dataset": {"official": True}}
+    return {
+        "conv": name,
+        "protocol": protocol,
+        "recipe": {"epochs": 1},
+        "dataset": {"official": True, "num_train_images": 1, "num_test_images": 1, "num_classes": 2},
+    }
 
 
 def _run(name: str, seed: int) -> tuple[str, int]:
