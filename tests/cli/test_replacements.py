@@ -83,7 +83,7 @@ def test_a_stand_in_is_said_once_and_marks_the_table(convrepro: Command) -> None
     assert code == 1
     assert out.startswith("single.digits: ")
     assert err == (
-        "convrepro: no files of rare in data, digits stands in for it; `--dataset rare=rare` would not have it\n"
+        "convrepro: no files of rare in data, digits stands in for it; `--dataset rare=rare` asks for it nevertheless\n"
     )
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from convrepro.data import EvaluationLoader
+from convrepro.data import EvaluationLoader, ImageSet
 from convrepro.protocols import run as run_module
 from convrepro.protocols.compose import compose
+from convrepro.protocols.generated import generated
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.network import build_network
 from convrepro.protocols.run import run, run_seeds
@@ -149,6 +150,32 @@ def test_a_stopped_run_goes_on_to_the_same_record(
     assert workspace.state(tmp_path, run_id(config), 0) == "done"
     assert not list(tmp_path.rglob("*.ckpt*"))
     assert _weights(tmp_path, record) == _weights(finished_dir, record)
+
+
+CYCLE = [*TINY[:4], "recipe=acl_lenet", "recipe.epochs=3", "recipe.batch_size=16", "protocol=holdout_200"]
+MASKS = [
+    *("dataset=oxford_pets", "dataset.image_size=[16,16]", "dataset.num_train_images=30", "dataset.num_test_images=6"),
+    *("model=unet", "model.kernel_size=3", "conv=aconv", "recipe=aconv_unet", "recipe.epochs=3", "recipe.batch_size=8"),
+]
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.55, 0.8])
+@pytest.mark.parametrize("overrides", [CYCLE, MASKS], ids=["one_cycle", "segmentation"])
+def test_cycles_and_masks_resume_in_the_same_bits(
+    overrides: list[str], fraction: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def images(config: Config) -> ImageSet:
+        numbers = (config.dataset.num_train_images, config.dataset.num_test_images)
+        return ImageSet(*(generated(config, number) for number in numbers))
+
+    monkeypatch.setattr(run_module, "load_data", images)
+    base = [*overrides, "machine.accelerator=cpu", "machine.threads=1"]
+    whole, stopped = (compose([*base, f"machine.results_dir='{tmp_path / name}'"]) for name in ("whole", "stopped"))
+    record = run(whole)
+    with pytest.raises(Stop):
+        run(stopped, report=_stop_at(fraction))
+    assert _numbers(run(stopped)) == _numbers(record)
+    assert _weights(tmp_path / "stopped", record) == _weights(tmp_path / "whole", record)
 
 
 def test_another_seed_is_another_result(finished: tuple[str, Record], tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def table_of(arguments: argparse.Namespace, *, with_stand_ins: bool = True) -> "
     for own, other in _stand_ins(arguments).items() if with_stand_ins else ():
         print(
             f"convrepro: no files of {own} in {_data_dir(arguments)}, {other} stands in for it; "
-            f"`--dataset {own}={own}` would not have it",
+            f"`--dataset {own}={own}` asks for it nevertheless",
             file=sys.stderr,
         )
     if arguments.machine:  # no part of a table, but it may be wrong
