@@ -88,6 +88,7 @@ def test_a_count_cannot_be_scaled() -> None:
     [
         ({"marginn": 1}, r"configs/table/mine\.yaml: .*marginn"),
         ({"num_seeds": "many"}, r"configs/table/mine\.yaml: Value 'many'"),
+        ({"assumptions": [{"a word": "and what follows it"}]}, r"mine\.yaml: .*assumptions"),
         (
             {"selection": "luckiest"},
             r"mine\.yaml: `selection` must be one of last, best_on_validation, best_on_test",

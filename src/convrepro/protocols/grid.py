@@ -140,6 +140,11 @@ def _read(name: str) -> TableFile:
         )
     if not file.grid:
         raise ValueError(f"configs/table/{name}.yaml: `grid` must have a block.")
+    if odd := [assumption for assumption in file.assumptions if not isinstance(assumption, str)]:
+        raise ValueError(
+            f"configs/table/{name}.yaml: each of `assumptions` must be a sentence, got {odd[0]!r:.60}; quote one that "
+            "has a colon."
+        )
     for block in file.grid:
         if unknown := [key for key in block if "." not in key and key not in (*_LABELS, *_NO_AXES)]:
             raise ValueError(f"configs/table/{name}.yaml: a block of `grid` has the unknown key {unknown[0]!r}.")
