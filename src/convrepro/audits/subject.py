@@ -10,6 +10,7 @@ from pathlib import Path
 from convrepro import papers
 from convrepro.config_files import check_name
 from convrepro.papers import Claim, PrintedComparison, PrintedNumber, PrintedTable, reader
+from convrepro.papers.csv_text import csv_text
 from convrepro.papers.paper import is_decimal
 
 UNKNOWN_SPREAD = "std"
@@ -142,7 +143,7 @@ def in_order(tables: Iterable[str], subject: Subject) -> list[str]:
 
 def _metrics_by_table(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    rows = csv.reader(io.StringIO(csv_text(path), newline=""), strict=True)
     try:
         header = next(rows, [])
         if tuple(header) != reader.COLUMNS:
@@ -172,20 +173,3 @@ def _check_range(fields: Mapping[str, str], where: str) -> None:
         is_short = len(fields[column]) <= MOST_CHARACTERS  # others are refused for that
         if is_short and is_decimal(fields[column]) and not 0 <= Decimal(fields[column]) <= 100:
             raise ValueError(f"{where}: `{column}` must lie in 0 to 100 %, got {fields[column]}.")
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {path}.") from None
-    except IsADirectoryError:
-        raise ValueError(f"{path} must be a file, not a folder.") from None
-    if b"\0" in content:
-        line = content.count(b"\n", 0, content.index(0)) + 1
-        raise ValueError(f"{path}:{line}: a CSV file must not hold a NUL byte.")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path}:{line}: the file must be UTF-8, got the byte {content[error.start]:#04x}.") from None

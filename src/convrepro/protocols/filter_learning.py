@@ -13,8 +13,8 @@ from convrepro.protocols.filter_targets import filter_targets
 from convrepro.protocols.network import build_network
 from convrepro.protocols.outcome import Outcome
 from convrepro.protocols.schema import Config
-from convrepro.protocols.train import make_optimizer
-from convrepro.training import clip_gradients, parameter_groups
+from convrepro.protocols.train import make_optimizer, make_parameter_groups
+from convrepro.training import clip_gradients
 
 # Shapes: F filters, H W image.
 
@@ -55,10 +55,7 @@ def learn_from(config: Config, images: ImageSplit) -> Outcome:
             f"`protocol.task` filters needs a network that answers with {tuple(targets_FHW.shape)}, "
             f"as model=filter_bank does, got {found}."
         )
-    groups = parameter_groups(
-        network, sigma_learning_rate=recipe.sigma_learning_rate, only_kernels_decay=recipe.decayed == "kernels"
-    )
-    optimizer = make_optimizer(config)(groups)
+    optimizer = make_optimizer(config)(make_parameter_groups(config)(network))
     clip_after_step(optimizer, network, recipe.sigma_clip)
     clip = clip_gradients(recipe.clip_gradient_value, recipe.clip_gradient_norm)
     epochs: dict[str, list[float]] = {}

@@ -281,33 +281,7 @@ def _check_ranges(config: Config) -> None:
     ):
         if not (math.isfinite(value) and low <= value <= high):
             raise ValueError(f"`{key}` must lie in [{low:g}, {high:g}], got {value}.")
-    if (protocol.validation_images or protocol.validation_fraction) and not config.num_validation_images:
-        raise ValueError(
-            f"`protocol.images` must leave a validation image of {protocol.validation_images}, got {protocol.images}."
-        )
-    if protocol.retrain and not config.has_validation:
-        raise ValueError("`protocol.retrain` must have `protocol.validation_images` to choose the epoch on, got 0.")
-    if protocol.validation_fraction is not None and not (
-        0 < protocol.validation_fraction < 1 and protocol.validation_images == 0
-    ):
-        raise ValueError(
-            "`protocol.validation_fraction` must lie in (0, 1) and `validation_images` be 0, got "
-            f"{protocol.validation_fraction} and {protocol.validation_images}."
-        )
-    if protocol.official_validation and (config.num_validation_images or protocol.random_test):
-        raise ValueError(
-            "`protocol.official_validation` must stand without `random_test` and with 0 `validation_images`, got "
-            f"{protocol.random_test} and {config.num_validation_images}."
-        )
-    for key in ("official_validation", "random_test"):
-        if getattr(protocol, key) is False:  # computes what null does, by another run id
-            raise ValueError(f"`protocol.{key}` must be true or null, got false; leave it null.")
-    if protocol.top_k is not None and not 1 < protocol.top_k <= config.dataset.num_classes:
-        raise ValueError(
-            f"`protocol.top_k` must lie in 2 .. {config.dataset.num_classes}, the classes, got {protocol.top_k}."
-        )
-    if protocol.task == "segmentation" and (recipe.trained or protocol.random_test or protocol.top_k):
-        raise ValueError("`protocol.task` segmentation knows no `recipe.trained`, `random_test` or `top_k`.")
+    _check_protocol(config)
     if recipe.milestones != sorted(set(recipe.milestones)) or any(m < 1 for m in recipe.milestones):
         raise ValueError(f"`recipe.milestones` must be rising epochs from 1 on, got {recipe.milestones}.")
     for key, pair in (
@@ -342,6 +316,37 @@ def _check_ranges(config: Config) -> None:
     for key, node in (("conv", config.conv), ("model", config.model), ("recipe.optimizer", recipe.optimizer)):
         if not isinstance(node.get("_target_"), str):
             raise ValueError(f"`{key}._target_` must name a class, got {node.get('_target_')!r}.")
+
+
+def _check_protocol(config: Config) -> None:
+    protocol = config.protocol
+    if (protocol.validation_images or protocol.validation_fraction) and not config.num_validation_images:
+        raise ValueError(
+            f"`protocol.images` must leave a validation image of {protocol.validation_images}, got {protocol.images}."
+        )
+    if protocol.retrain and not config.has_validation:
+        raise ValueError("`protocol.retrain` must have `protocol.validation_images` to choose the epoch on, got 0.")
+    if protocol.validation_fraction is not None and not (
+        0 < protocol.validation_fraction < 1 and protocol.validation_images == 0
+    ):
+        raise ValueError(
+            "`protocol.validation_fraction` must lie in (0, 1) and `validation_images` be 0, got "
+            f"{protocol.validation_fraction} and {protocol.validation_images}."
+        )
+    if protocol.official_validation and (config.num_validation_images or protocol.random_test):
+        raise ValueError(
+            "`protocol.official_validation` must stand without `random_test` and with 0 `validation_images`, got "
+            f"{protocol.random_test} and {config.num_validation_images}."
+        )
+    for key in ("official_validation", "random_test"):
+        if getattr(protocol, key) is False:  # computes what null does, by another run id
+            raise ValueError(f"`protocol.{key}` must be true or null, got false; leave it null.")
+    if protocol.top_k is not None and not 1 < protocol.top_k <= config.dataset.num_classes:
+        raise ValueError(
+            f"`protocol.top_k` must lie in 2 .. {config.dataset.num_classes}, the classes, got {protocol.top_k}."
+        )
+    if protocol.task == "segmentation" and (config.recipe.trained or protocol.random_test or protocol.top_k):
+        raise ValueError("`protocol.task` segmentation knows no `recipe.trained`, `random_test` or `top_k`.")
 
 
 def _check_stored_images(dataset: Dataset) -> None:

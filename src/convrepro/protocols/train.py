@@ -116,11 +116,7 @@ def make_learner(
         folder=folder,
         make_optimizer=make_optimizer(config, device),
         learning_rate_factor=_learning_rate_factor(config),
-        parameter_groups=partial(
-            parameter_groups,
-            sigma_learning_rate=recipe.sigma_learning_rate,
-            only_kernels_decay=recipe.decayed == "kernels",
-        ),
+        parameter_groups=make_parameter_groups(config),
         rates_at=_rates_at(config),
         accuracy=config.accuracy,
         top_k=config.protocol.top_k,
@@ -244,6 +240,16 @@ def make_optimizer(
         return partial(optimizer, **own)
     known = arguments.parameters(optimizer)
     return partial(optimizer, **{key: True for key in ("fused", "capturable") if key in known} | own)
+
+
+def make_parameter_groups(config: Config) -> Callable[[nn.Module], Iterable[Any]]:
+    """From a network to what the recipe's optimizer takes of it."""
+    recipe = config.recipe
+    return partial(
+        parameter_groups,
+        sigma_learning_rate=recipe.sigma_learning_rate,
+        only_kernels_decay=recipe.decayed == "kernels",
+    )
 
 
 def device_of(accelerator: str) -> torch.device:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convrepro.config_files import check_name
+from convrepro.papers.csv_text import csv_text
 from convrepro.reporting import neutral
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -70,7 +71,7 @@ def read(path: Path, required: Collection[str]) -> list[Line]:
         ValueError: if it is not UTF-8, holds a NUL, lacks a column or has one twice, or a line has too few
             or too many fields.
     """
-    rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    rows = csv.reader(io.StringIO(csv_text(path), newline=""), strict=True)
     lines: list[Line] = []
     header: list[str] = []
     end = 0  # a quoted field may span lines: a row begins after the end of the one before
@@ -93,26 +94,6 @@ def read(path: Path, required: Collection[str]) -> list[Line]:
     if not lines:
         raise ValueError(f"{path}:1: the file must have a header and at least one line.")
     return lines
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {path}.") from None
-    except IsADirectoryError:
-        raise ValueError(f"{path} must be a file, not a folder.") from None
-    if b"\0" in content:
-        raise ValueError(f"{path}:{_line_of(content, content.index(0))}: a CSV file must not hold a NUL byte.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line, byte = _line_of(content, error.start), content[error.start]
-        raise ValueError(f"{path}:{line}: the file must be UTF-8, got the byte {byte:#04x}.") from None
-
-
-def _line_of(content: bytes, position: int) -> int:
-    return content.count(b"\n", 0, position) + 1
 
 
 def _check_header(path: Path, line: int, header: list[str], required: Collection[str]) -> None:
