@@ -10,7 +10,7 @@ run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES))
 	$(foreach only,$(ONLY),--only $(only)) $(foreach dataset,$(DATASET),--dataset $(dataset)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce-table tables status explain audit smoke compare benchmark benchmark-operators test check coverage clean
+.PHONY: help install reproduce-table tables status explain audit smoke compare benchmark benchmark-operators test test-faults check coverage clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 28
@@ -56,6 +56,9 @@ benchmark-operators: $(INSTALLED)  ## time every operator against the plain conv
 
 test: $(INSTALLED)  ## run the tests
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+test-faults: $(INSTALLED)  ## the scenarios of tests/faults at their large figures, an hour or more: N= for another figure
+	@OMP_NUM_THREADS=1 CONVREPRO_FAULTS=$(or $(N),large) $(BIN)/python -m pytest tests/faults
 
 check: $(INSTALLED)  ## lint, format, types, and who may import whom
 	@$(BIN)/ruff check .

@@ -1,0 +1,128 @@
+"""The wish to stop, from a signal or a lost parent: heeded where work can be resumed, at once everywhere else."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # schedulers send USR1 some time before they kill
+
+
+class Interrupted(BaseException):
+    """Work was asked to stop; what it had is saved. No failure of the work.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, 143 after any other signal."""
+        return 130 if self.number == signal.SIGINT else 143
+
+
+class _Wish:
+    """What this process was asked."""
+
+    def __init__(self) -> None:
+        self.number = 0  # of the first signal; 0: none
+        self.num_deferring = 0  # of `deferred` that are entered
+        self.parent: int | None = None  # process whose end is a wish to stop
+        self.tell: list[Callable[[int], None]] = []  # what passes a signal on
+        self.leave: list[Callable[[], None]] = []  # what a process that leaves at once still does
+
+
+_wish = _Wish()
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Within it, SIGINT, SIGTERM and SIGUSR1 raise ``Interrupted``, or do so at the end of ``deferred``.
+
+    A second SIGINT ends the process at once. Does nothing in another thread than the main one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _on_signal) for number in _SIGNALS}
+    _wish.number = 0
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _wish.number = 0
+
+
+def heed_as_child(parent: int) -> None:
+    """Makes this process heed SIGTERM and SIGUSR1, and the end of its parent; Ctrl-C is the parent's to pass on.
+
+    Args:
+        parent: process id of the process that this one is to outlive by a checkpoint only.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, _on_signal)
+    _wish.number, _wish.parent = 0, parent
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Within it, a signal only makes ``requested`` true; one that nobody heeded is heard when it ends."""
+    check()
+    _wish.num_deferring += 1
+    try:
+        yield
+    finally:
+        _wish.num_deferring -= 1
+    if not _wish.num_deferring:
+        check()
+
+
+@contextmanager
+def passed_on(tell: Callable[[int], None], *, leave: Callable[[], None]) -> Iterator[None]:
+    """Within it, signals are deferred, and told to others.
+
+    Args:
+        tell: called with the number of a signal, in the main thread, whatever it does.
+        leave: called before this process leaves at once.
+    """
+    _wish.tell.append(tell)
+    _wish.leave.append(leave)
+    try:
+        with deferred():
+            yield
+    finally:
+        _wish.tell.remove(tell)
+        _wish.leave.remove(leave)
+
+
+def requested() -> bool:
+    """Whether the process is to stop."""
+    if _wish.parent is not None and not _wish.number and os.getppid() != _wish.parent:
+        _wish.number = signal.SIGTERM
+    return _wish.number != 0
+
+
+def check() -> None:
+    """Raises ``Interrupted`` if the process is to stop."""
+    if requested():
+        raise Interrupted(_wish.number)
+
+
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    if _wish.number and number == signal.SIGINT:
+        for leave in _wish.leave:
+            leave()
+        os._exit(130)
+    _wish.number = _wish.number or number
+    for tell in _wish.tell:
+        tell(number)
+    if not _wish.num_deferring:
+        raise Interrupted(_wish.number)
