@@ -1,11 +1,23 @@
 """Files that are either there and whole, or not there."""
 
+import errno
 import json
 import os
+import re
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from convrepro import processes
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}-\d+-\d+)\.[^.]+\.tmp")
+
+
+class DiskFull(OSError):
+    """There is no space left for a file; nothing else can be written there either."""
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -14,22 +26,43 @@ def write(path: Path, content: bytes | str) -> None:
     Temporary file in the same folder, flush, fsync, rename, fsync of the folder. The folder is made if needed.
 
     Raises:
-        OSError: if the disk is full or the folder read-only; ``path`` is then what it was.
+        DiskFull: if the disk is; names the file and the disk.
+        OSError: if the folder is read-only.
     """
-    content = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    with _written(path, content) as temporary:
+        temporary.replace(path)
+
+
+def write_new(path: Path, content: bytes | str) -> None:
+    """Writes a file as ``write`` does, unless there is one: of several writers, on several machines, one succeeds.
+
+    Raises:
+        FileExistsError: if the file is there already.
+        OSError: as ``write``.
+    """
+    with _written(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            if temporary.stat().st_nlink == 2:  # NFS: it was made, and only the answer was lost
+                return
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            temporary.replace(path)  # a file system without links
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Removes the temporary files that processes of this machine left in a folder when they were killed."""
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+        paths = list(folder.iterdir())
+    except OSError:
+        return
+    for path in paths:
+        if (match := _TEMPORARY.fullmatch(path.name)) and processes.is_dead(match[1]):
+            with suppress(OSError):
+                path.unlink()
 
 
 def keep(path: Path, content: Any) -> None:
@@ -42,8 +75,38 @@ def kept(path: Path) -> Any:
     """What ``keep`` wrote; None if there is none or the file is broken."""
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+@contextmanager
+def _written(path: Path, content: bytes | str) -> Iterator[Path]:
+    """A temporary file beside ``path`` that has the content, on the disk; afterwards the folder is on the disk too."""
+    content = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{path.name}.{processes.tag(processes.this())}."
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no space left for {path} on the disk at {_disk(path)}; free some, then go on.") from error
+        raise
+
+
+def _disk(path: Path) -> Path:
+    """Where the disk of a file is mounted."""
+    return next(folder for folder in path.absolute().parents if folder.is_mount())
 
 
 def _sync_folder(folder: Path) -> None:

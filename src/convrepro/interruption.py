@@ -1,7 +1,9 @@
 """The wish to stop, from a signal or a lost parent: heeded where work can be resumed, at once everywhere else."""
 
+import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +35,7 @@ class _Wish:
     def __init__(self) -> None:
         self.number = 0  # of the first signal; 0: none
         self.num_deferring = 0  # of `deferred` that are entered
-        self.parent: int | None = None  # process whose end is a wish to stop
+        self.is_child = False  # whether the end of its parent is a wish to stop
         self.tell: list[Callable[[int], None]] = []  # what passes a signal on
         self.leave: list[Callable[[], None]] = []  # what a process that leaves at once still does
 
@@ -60,16 +62,12 @@ def heeded() -> Iterator[None]:
         _wish.number = 0
 
 
-def heed_as_child(parent: int) -> None:
-    """Makes this process heed SIGTERM and SIGUSR1, and the end of its parent; Ctrl-C is the parent's to pass on.
-
-    Args:
-        parent: process id of the process that this one is to outlive by a checkpoint only.
-    """
+def heed_as_child() -> None:
+    """Makes a process of ``multiprocessing`` heed SIGTERM, SIGUSR1 and the end of its parent, which Ctrl-C is for."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, _on_signal)
-    _wish.number, _wish.parent = 0, parent
+    _wish.number, _wish.is_child = 0, True
 
 
 @contextmanager
@@ -105,8 +103,9 @@ def passed_on(tell: Callable[[int], None], *, leave: Callable[[], None]) -> Iter
 
 def requested() -> bool:
     """Whether the process is to stop."""
-    if _wish.parent is not None and not _wish.number and os.getppid() != _wish.parent:
-        _wish.number = signal.SIGTERM
+    if _wish.is_child and not _wish.number:
+        parent = multiprocessing.parent_process()
+        _wish.number = 0 if parent is None or parent.is_alive() else signal.SIGTERM
     return _wish.number != 0
 
 
@@ -116,13 +115,16 @@ def check() -> None:
         raise Interrupted(_wish.number)
 
 
-def _on_signal(number: int, frame: FrameType | None) -> None:
-    if _wish.number and number == signal.SIGINT:
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    is_first = not _wish.number
+    if number == signal.SIGINT and not is_first:
         for leave in _wish.leave:
             leave()
+        if sys.stderr.isatty():
+            os.write(sys.stderr.fileno(), b"\x1b[?25h\n")  # a progress bar has hidden the cursor
         os._exit(130)
     _wish.number = _wish.number or number
     for tell in _wish.tell:
         tell(number)
-    if not _wish.num_deferring:
-        raise Interrupted(_wish.number)
+    if is_first and not _wish.num_deferring:
+        raise Interrupted(number)

@@ -48,8 +48,8 @@ def add_size_and_machine(parser: argparse.ArgumentParser) -> None:
 def add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--launcher",
-        choices=("serial", "joblib"),
-        help="joblib: one run per core; the default where there are several of both",
+        choices=("serial", "joblib", "ray", "submitit"),
+        help="joblib: one run per core, the default where there are several of both; ray, submitit: on a cluster",
     )
     parser.add_argument(
         "--only", metavar="LABEL=VALUE[,VALUE]", action="append", default=[], help="these cells only: model=cnn4"

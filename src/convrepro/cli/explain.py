@@ -40,7 +40,7 @@ def command(arguments: argparse.Namespace) -> int:
     paper = papers.load(table.paper) if table.paper else None
     states = workspace.states(results_dir, [(cell.run_id, seed) for seed in range(table.num_seeds)])
     without_record = {
-        seed: ": ".join(filter(None, [state, workspace.failure(results_dir, cell.run_id, seed)]))
+        seed: ": ".join(filter(None, [state, workspace.ending(results_dir, cell.run_id, seed)]))
         for (_, seed), state in states.items()
         if state not in ("done", "diverged")
     }

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from convrepro import __version__, config_files
+from convrepro import __version__, config_files, interruption
 from convrepro.cli import (
     audit,
     benchmark,
@@ -27,6 +27,7 @@ from convrepro.cli import (
     train,
 )
 from convrepro.cli.errors import one_line
+from convrepro.interruption import Interrupted
 
 _COMMANDS = (
     listing,
@@ -47,28 +48,29 @@ _COMMANDS = (
     benchmark_operators,
 )
 
-_RESUMED = (["run"], ["train"])
+_RESUMED = (["run"], ["train"], ["campaign"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0; 1 if a table is not complete; 2 for bad input, after one line on stderr; 130 if interrupted; 141 if
-            nobody reads on.
+        0; 1 if a table is not complete; 2 for bad input, after one line on stderr; 130 after Ctrl-C, 143 after
+            another signal to stop; 141 if nobody reads on.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        if arguments[:1] == ["train"]:
-            return train.command_line(arguments[1:])  # Hydra parses what follows
-        parsed = parser().parse_args(arguments)
-        return int(parsed.command(parsed))
-    except KeyboardInterrupt:
-        goes_on = "; the same command goes on after the last finished epoch" if arguments[:1] in _RESUMED else ""
+        with interruption.heeded():
+            if arguments[:1] == ["train"]:
+                return train.command_line(arguments[1:])  # Hydra parses what follows
+            parsed = parser().parse_args(arguments)
+            return int(parsed.command(parsed))
+    except (Interrupted, KeyboardInterrupt) as interrupted:
+        goes_on = "; the same command goes on where it stopped" if arguments[:1] in _RESUMED else ""
         print(f"convrepro: interrupted{goes_on}", file=sys.stderr)
-        return 130
+        return interrupted.exit_code if isinstance(interrupted, Interrupted) else 130
     except BrokenPipeError:  # whoever read has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end
         return 141

@@ -81,6 +81,10 @@ class TableProgress:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
         self._draw()
 
+    def note(self, line: str) -> None:
+        """Prints a line about a run that goes on."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def _draw(self) -> None:
         self._bars.update(
             self._table_bar,

@@ -9,7 +9,7 @@ from convrepro.cli import choices, plan, tables
 from convrepro.records import workspace
 
 if TYPE_CHECKING:
-    from convrepro.protocols.launch import Outcome
+    from convrepro.protocols.attempt import Outcome
     from convrepro.protocols.schema import Config
     from convrepro.records import Record, Table
 
@@ -21,6 +21,10 @@ def add_to(commands: Any) -> None:
     choices.add_results(parser)
     choices.add_running(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan and stop")
+    parser.add_argument("--retry-failed", action="store_true", help="run again what failed, and nothing else")
+    parser.add_argument(
+        "--restart", action="store_true", help="begin anew the cells that were begun with another configuration"
+    )
     parser.set_defaults(command=command)
 
 
@@ -29,8 +33,11 @@ def command(arguments: argparse.Namespace) -> int:
         return plan.command(arguments)
     table, results_dir = choices.table_of(arguments), choices.results_dir(arguments)
     chosen = [cell.run_id for cell in choices.cells_of(table, arguments.only)]
-    states = workspace.states(results_dir, [run for run in table.runs() if run[0] in chosen])
-    open_runs = [run for run, state in states.items() if state in workspace.OPEN]
+    wanted = [run for run in table.runs() if run[0] in chosen]
+    workspace.clean(results_dir, wanted)
+    states = workspace.states(results_dir, wanted)
+    open_states = ("failed",) if arguments.retry_failed else workspace.OPEN
+    open_runs = [run for run, state in states.items() if state in open_states]
     failures = _run(table, choices.configs_of(arguments, open_runs), arguments) if open_runs else []
     complete = tables.show(table, results_dir)
     for failure in failures:
@@ -41,6 +48,7 @@ def command(arguments: argparse.Namespace) -> int:
 def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) -> list[str]:
     """Runs what is missing; returns a line for each run that failed."""
     from convrepro.cli.progress import TableProgress
+    from convrepro.protocols import begun
     from convrepro.protocols.identity import run_id
     from convrepro.protocols.launch import default_launcher, launch
     from convrepro.protocols.network import check_pretrained
@@ -52,8 +60,9 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
     for config in {config.dataset.name: config for config in runs if config.protocol.task in TRAINED}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
     workspace.check_writable(choices.results_dir(arguments))
+    begun.note(table, runs, choices.results_dir(arguments), restart=arguments.restart)
     launcher = arguments.launcher or default_launcher(runs)
-    failures, num_elsewhere = [], 0
+    failures = []
     names = {cell.run_id: " ".join(cell.labels.values()) for cell in table.cells}
     metrics = {cell.run_id: cell.metrics or (table.metric,) for cell in table.cells}
     keys = {id(config): (run_id(config), config.seed) for config in runs}
@@ -66,11 +75,12 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
         for outcome in launch(runs, launcher=launcher, report=advance):
             cell, seed = run_id(outcome.config), outcome.config.seed
             line = f"{names[cell]} seed {seed}: {_result(outcome, metrics[cell], table.selection)}"
+            if outcome.is_elsewhere or outcome.is_interrupted:
+                progress.note(line)
+                continue
             progress.end((cell, seed), line)
             failures += [line] if outcome.failure else []
-            num_elsewhere += outcome.is_elsewhere
-    if num_elsewhere:
-        failures.append(f"{num_elsewhere} runs are left to another process; this command shows them when they are done")
+    workspace.clean(choices.results_dir(arguments), keys.values())
     return failures
 
 
@@ -94,7 +104,9 @@ def _result(outcome: "Outcome", metrics: Sequence[str], selection: str) -> str:
 
     record = outcome.record
     if outcome.is_elsewhere:
-        return "another process works on it"
+        return "another process works on it; waiting for it"
+    if outcome.is_interrupted:
+        return "interrupted"
     if record is None:
         return f"failed, {outcome.failure}"
     if record.status == "diverged":

@@ -47,8 +47,9 @@ def _print_cells(table: "Table", results_dir: Path) -> None:
         runs = [(cell.run_id, seed) for seed in range(table.num_seeds)]
         print(f"{cell.run_id}  {label:<{max(map(len, labels))}}  {_counted(states[run] for run in runs)}")
         for run_id, seed in runs:
-            if states[run_id, seed] == "failed":
-                print(f"    seed {seed}: {workspace.failure(results_dir, run_id, seed)}")
+            if states[run_id, seed] in ("running", "interrupted", "failed"):
+                said = ": ".join(filter(None, [states[run_id, seed], workspace.ending(results_dir, run_id, seed)]))
+                print(f"    seed {seed} {said}")
 
 
 def _counted(states: Iterable[str]) -> str:

@@ -51,6 +51,9 @@ def show(table: "Table", results_dir: Path) -> set[str]:
     except OSError as error:
         print(f"convrepro: the table's files could not be written: {one_line(error)}", file=sys.stderr)
     print(f"records: {len(records)} of {len(table.cells) * table.num_seeds} in {records_dir}")
+    states = workspace.states(results_dir, table.runs()).values()
+    if ended := [f"{list(states).count(state)} {state}" for state in ("failed", "interrupted") if state in states]:
+        print(f"runs without a record: {', '.join(ended)}; `convrepro status {table.name}` says why")
     for defect in defects:
         print(f"convrepro: {defect}", file=sys.stderr)
     return {row.run_id for row in built.rows if row.is_complete}

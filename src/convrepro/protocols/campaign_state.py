@@ -17,7 +17,7 @@ from typing import Any
 
 from convrepro import durable
 from convrepro.protocols.identity import run_id_of
-from convrepro.records import archive, store, workspace
+from convrepro.records import archive, attempts, store, workspace
 from convrepro.records.archive import Run
 from convrepro.records.record import to_json
 from convrepro.training import checkpoints
@@ -228,21 +228,23 @@ def _unpack(results_dir: Path, run: Run, files: Iterable[tuple[str, bytes]]) -> 
     """
     run_dir = workspace.run_dir(results_dir, *run)
     try:
-        with workspace.claim(run_dir):
-            is_done = store.path_of(workspace.records_dir(results_dir), *run).exists()
-            if is_done or any(run_dir.glob("*/*.ckpt")):
-                return
-            workspace.clear_failure(results_dir, *run)
-            partial = run_dir.with_name(f".{run_dir.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            for name, content in files:
-                durable.write(partial / name.partition("/")[2], content)
-            for folder in sorted(partial.iterdir(), reverse=True):  # weights first: what has a checkpoint has them
-                shutil.rmtree(run_dir / folder.name, ignore_errors=True)  # logs
-                folder.rename(run_dir / folder.name)
-            partial.rmdir()
-    except workspace.Claimed:
+        claim = attempts.claim(run_dir)
+    except attempts.Claimed:
         return
+    try:
+        is_done = store.path_of(workspace.records_dir(results_dir), *run).exists()
+        if is_done or any(run_dir.glob("*/*.ckpt")):
+            return
+        partial = run_dir.with_name(f".{run_dir.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        for name, content in files:
+            durable.write(partial / name.partition("/")[2], content)
+        for folder in sorted(partial.iterdir(), reverse=True):  # weights first: what has a checkpoint has them
+            shutil.rmtree(run_dir / folder.name, ignore_errors=True)  # logs
+            folder.rename(run_dir / folder.name)
+        partial.rmdir()
+    finally:
+        claim.end(None)
 
 
 def _name(run: Run) -> str:

@@ -1,12 +1,11 @@
 """Seeds of one cell, from their configs to their records."""
 
-import contextlib
 import math
 import resource
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,8 @@ from convrepro.protocols.train import (
     make_optimizer,
     train_phase,
 )
-from convrepro.records import Record, store, workspace
+from convrepro.records import Record, attempts, store, workspace
+from convrepro.records.attempts import Claim, Claimed, Lost
 from convrepro.training import KeepWeights, Learner, keep_freed_memory
 
 _DEFAULT_THREADS = torch.get_num_threads()
@@ -44,7 +44,7 @@ SeedReport = Callable[[int, float], None]
 def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
     """Runs one seed of one cell, or returns its record if there is one.
 
-    An interrupted run goes on after its last finished epoch.
+    An interrupted run goes on after its last checkpoint.
 
     Args:
         config: of the cell, with its seed.
@@ -54,27 +54,31 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
         The record that lies on the disk afterwards.
 
     Raises:
-        workspace.Claimed: if another process works on the run.
+        Claimed: if another process works on the run.
         ValueError, OSError: if the config cannot be built, or the data are missing or not what they should be.
     """
     records = run_seeds([config], report=lambda seed, fraction: report(fraction))
     if config.seed not in records:
-        raise workspace.Claimed(f"another process works on seed {config.seed} of {run_id(config)}.")
+        raise Claimed(f"another process works on seed {config.seed} of {run_id(config)}.")
     return records[config.seed]
 
 
-def run_seeds(configs: Sequence[Config], *, report: SeedReport = lambda seed, fraction: None) -> dict[int, Record]:
+def run_seeds(
+    configs: Sequence[Config], *, report: SeedReport = lambda seed, fraction: None, is_patient: bool = False
+) -> dict[int, Record]:
     """Runs seeds of one cell together in this process; each leaves the record that it leaves alone.
 
     Args:
         configs: of one cell, each with its seed.
         report: called with a seed and the finished fraction of its run, in [0, 1], after each step. What it raises ends
-            the runs; they go on after their last finished epoch when they are run again.
+            the runs; they go on after their last checkpoint when they are run again.
+        is_patient: whether to watch the other processes that work on a seed, to take over from those that are gone.
 
     Returns:
         The records that lie on the disk afterwards, by seed; a seed that another process works on is left out.
 
     Raises:
+        Lost: if another process took a run over, as this one gave no sign of life for a lease.
         ValueError, OSError: as ``run``.
     """
     config = configs[0]
@@ -89,31 +93,85 @@ def run_seeds(configs: Sequence[Config], *, report: SeedReport = lambda seed, fr
         start_network(other)
     make_optimizer(config)
     data = load_data(config) if config.protocol.task in (*TRAINED, "filters") else None
-    with contextlib.ExitStack() as claims:
-        claimed = [other for other in waiting if _is_claimed_for(other, claims)]
-        records |= _records_of(claimed)  # of what another process has finished meanwhile
-        claimed = [other for other in claimed if other.seed not in records]
-        for other in claimed:
-            workspace.clear_failure(results_dir, identity, other.seed)
+    with _claimed(waiting, records, is_patient=is_patient) as claims:
+        records |= _records_of(waiting)  # of what another process has finished meanwhile
+        claimed = [other for other in waiting if other.seed in claims and other.seed not in records]
         torch.set_num_threads(config.machine.threads or _DEFAULT_THREADS)
         keep_freed_memory()
-        try:
-            for record in _records_made(claimed, data, report):
-                store.write(workspace.records_dir(results_dir), record)
-                records[record.seed] = record
-        except Exception as error:
-            for other in claimed:
-                if other.seed not in records:
-                    workspace.write_failure(results_dir, identity, other.seed, f"{type(error).__name__}: {error}")
-            raise
-        for other in claimed:
-            _tidy(_folder(other), records[other.seed])
+        for made in _records_made(claimed, data, claims, report):
+            record = replace(made, environment=made.environment | {"attempt": claims[made.seed].number})
+            records[record.seed] = _commit(results_dir, record, claims[record.seed])
     return records
 
 
-def _records_made(configs: Sequence[Config], data: ImageSet | None, report: SeedReport) -> Iterator[Record]:
+@contextmanager
+def _claimed(
+    configs: Sequence[Config], records: Mapping[int, Record], *, is_patient: bool
+) -> Iterator[dict[int, Claim]]:
+    """Holds the runs that nobody else does, by seed; lets go of each with what became of it.
+
+    Args:
+        configs: of the runs.
+        records: by seed, of those that are finished, as they are when it ends.
+        is_patient: as in ``run_seeds``.
+    """
+    claims: dict[int, Claim] = {}
+    how: tuple[Any, ...] = ("interrupted", "another seed of its group was taken over")
+    try:
+        for config in configs:
+            try:
+                claims[config.seed] = attempts.claim(
+                    _folder(config),
+                    config=what_is_computed(config),
+                    lease_seconds=config.machine.lease_seconds,
+                    is_patient=is_patient,
+                )
+            except Claimed:
+                continue
+        yield claims
+        how = (None,)
+    except Lost:
+        raise
+    except Exception as error:
+        how = ("failed", _reason(error))
+        raise
+    except BaseException as error:
+        how = ("interrupted", _reason(error))
+        raise
+    finally:
+        for seed, claim in claims.items():
+            claim.end(*(how if seed not in records else (None,)))
+    for config in configs:
+        if config.seed in records:
+            workspace.tidy(Path(config.machine.results_dir), records[config.seed])
+
+
+def _reason(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}" if isinstance(error, Exception) else said or type(error).__name__
+
+
+def _commit(results_dir: Path, record: Record, claim: Claim) -> Record:
+    """Writes a record, unless the run was taken over; of two that come to this at once, the first one stays.
+
+    Returns:
+        The record that lies on the disk.
+    """
+    claim.check()
+    try:
+        store.write(workspace.records_dir(results_dir), record)
+    except FileExistsError:
+        there = store.read(workspace.records_dir(results_dir), record.run_id, record.seed)
+        assert there is not None
+        return there
+    return record
+
+
+def _records_made(
+    configs: Sequence[Config], data: ImageSet | None, claims: Mapping[int, Claim], report: SeedReport
+) -> Iterator[Record]:
     if data is not None and all(config.protocol.task in TRAINED for config in configs):
-        return _train(configs, data, report)
+        return _train(configs, data, claims, report)
     return _untrained(configs, data)
 
 
@@ -125,26 +183,8 @@ def _records_of(configs: Sequence[Config]) -> dict[int, Record]:
     return {seed: record for seed, record in found.items() if record is not None}
 
 
-def _is_claimed_for(config: Config, claims: contextlib.ExitStack) -> bool:
-    try:
-        claims.enter_context(workspace.claim(_folder(config)))
-    except workspace.Claimed:
-        return False
-    return True
-
-
 def _folder(config: Config) -> Path:
     return workspace.run_dir(Path(config.machine.results_dir), run_id(config), config.seed)
-
-
-def _tidy(folder: Path, record: Record) -> None:
-    """Removes what a finished run no longer needs."""
-    for checkpoint in folder.glob("*/*.ckpt*"):
-        checkpoint.unlink()
-    if record.status == "diverged":  # no epoch of it counts
-        shutil.rmtree(workspace.weights_dir(folder), ignore_errors=True)
-    if record.config["protocol"]["task"] not in TRAINED:
-        shutil.rmtree(folder)
 
 
 def _untrained(configs: Sequence[Config], data: ImageSet | None) -> Iterator[Record]:
@@ -194,12 +234,14 @@ class _Progress:
         self.num_images += len(learner.epoch_seconds) * len(phase.train)
 
 
-def _train(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Iterator[Record]:
+def _train(
+    configs: Sequence[Config], data: ImageSet, claims: Mapping[int, Claim], report: SeedReport
+) -> Iterator[Record]:
     if not configs:
         return
     if configs[0].protocol.random_test and len(configs) > 1:  # their images differ: one after the other
         for config in configs:
-            yield from _train([config], data, report)
+            yield from _train([config], data, claims, report)
         return
     config, device = configs[0], device_of(configs[0].machine.accelerator)
     made_with = environment.describe(device, config, len(configs))  # before training: the checkout may change
@@ -217,7 +259,9 @@ def _train(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Ite
                 device=device,
                 folder=_folder(other) / phase.name,
                 report=partial(_report_phase, report, other.seed, position, len(phases)),
-                after_epoch=_weights_kept(other, progress[other.seed]) if phase.name == "train" else None,
+                after_epoch=_EpochEnd(
+                    claims[other.seed], _weights_kept(other, progress[other.seed]) if phase.name == "train" else None
+                ),
             )
             for other in configs
             if not progress[other.seed].reason
@@ -233,6 +277,19 @@ def _train(configs: Sequence[Config], data: ImageSet, report: SeedReport) -> Ite
 
 def _report_phase(report: SeedReport, seed: int, num_before: int, num_phases: int, fraction: float) -> None:
     report(seed, (num_before + fraction) / num_phases)
+
+
+@dataclass(frozen=True)
+class _EpochEnd:
+    """What follows an epoch before anything is written of it."""
+
+    claim: Claim
+    keep_weights: KeepWeights | None
+
+    def __call__(self, learner: Learner) -> None:
+        self.claim.check()
+        if self.keep_weights is not None:
+            self.keep_weights(learner)
 
 
 def _weights_kept(config: Config, so_far: _Progress) -> KeepWeights:

@@ -144,6 +144,8 @@ class Machine:
     precision: str
     compile: bool
     workers: int
+    devices: int
+    lease_seconds: float
     data_dir: str
     cache_dir: str
     results_dir: str
@@ -277,6 +279,8 @@ def _check_ranges(config: Config) -> None:
         ("machine.threads", config.machine.threads, 0, 4096),
         ("machine.seeds_per_device", config.machine.seeds_per_device, 1, 1024),
         ("machine.workers", config.machine.workers, 0, 1024),
+        ("machine.devices", config.machine.devices, 1, 1024),
+        ("machine.lease_seconds", config.machine.lease_seconds, 0.1, 86_400.0),
         ("seed", config.seed, 0, 2**31 - 1),
     ):
         if not (math.isfinite(value) and low <= value <= high):

@@ -1,28 +1,19 @@
-"""The folder of one run: its claim, checkpoints, logs and last failure while it is worked on, then its weights."""
+"""The folder of one run: its attempts, checkpoints and logs while it is worked on, then its weights."""
 
-import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import filelock
-
-from convrepro import durable
-from convrepro.records import store
-from convrepro.records.record import Status
-
-_SECONDS_TO_WAIT = 1.0  # somebody who only asks for the state holds the lock for a moment
+from convrepro import durable, processes
+from convrepro.records import attempts, store
+from convrepro.records.record import Record, Status
 
 State = Literal["done", "diverged", "running", "failed", "interrupted", "missing", "unreadable"]
 OPEN: tuple[State, ...] = ("running", "failed", "interrupted", "missing")  # that a run of the table would do
 Run = tuple[str, int]  # run id, seed
-
-
-class Claimed(Exception):
-    """Another process works on the run."""
 
 
 def records_dir(results_dir: Path) -> Path:
@@ -55,21 +46,6 @@ def check_writable(results_dir: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(f"cannot write to {results_dir}: {error.strerror}; choose another folder.") from error
-
-
-@contextmanager
-def claim(folder: Path) -> Iterator[None]:
-    """Holds a run for this process; the system lets go of it when the process ends, however it ends.
-
-    Raises:
-        Claimed: if another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(_lock_path(folder), timeout=_SECONDS_TO_WAIT):
-            yield
-    except filelock.Timeout:
-        raise Claimed(f"another process works on {folder}.") from None
 
 
 def state(results_dir: Path, run_id: str, seed: int) -> State:
@@ -134,44 +110,58 @@ def _record_state(results_dir: Path, run_id: str, seed: int) -> State | None:
 
 def _folder_state(results_dir: Path, run_id: str, seed: int) -> State:
     folder = run_dir(results_dir, run_id, seed)
-    if _is_claimed(folder):
-        return "running"
-    if failure(results_dir, run_id, seed):
-        return "failed"
-    return "interrupted" if any(folder.glob("*/*.ckpt")) else "missing"
+    newest = attempts.latest(folder)
+    if newest is None:
+        return "interrupted" if any(folder.glob("*/*.ckpt")) else "missing"
+    if newest.state == "running" and processes.is_alive(newest.process) is False:
+        return "interrupted"
+    return newest.state
 
 
-def write_failure(results_dir: Path, run_id: str, seed: int, reason: str) -> None:
-    """Leaves word of why a run failed."""
-    durable.write(_failure_path(results_dir, run_id, seed), json.dumps({"reason": reason}) + "\n")
-
-
-def clear_failure(results_dir: Path, run_id: str, seed: int) -> None:
-    _failure_path(results_dir, run_id, seed).unlink(missing_ok=True)
-
-
-def failure(results_dir: Path, run_id: str, seed: int) -> str:
-    """Why the last attempt at a run failed; empty if it did not."""
-    try:
-        text = _failure_path(results_dir, run_id, seed).read_text(encoding="utf-8")
-    except FileNotFoundError:
+def ending(results_dir: Path, run_id: str, seed: int) -> str:
+    """Why the newest attempt at a run ended without a record, or who is at it; empty if there was none."""
+    newest = attempts.latest(run_dir(results_dir, run_id, seed))
+    if newest is None:
         return ""
-    return str(json.loads(text)["reason"])
+    if newest.state != "running":
+        said = newest.reason
+    elif processes.is_alive(newest.process) is False:
+        said = "its process ended without a word, killed or out of memory"
+    else:
+        said = f"process {newest.process.number} of {newest.process.host}, last heard of {newest.told_at}"
+    return f"{said} (attempt {newest.number})"
 
 
-def _failure_path(results_dir: Path, run_id: str, seed: int) -> Path:
-    return run_dir(results_dir, run_id, seed) / "failure.json"
+def tidy(results_dir: Path, record: Record) -> None:
+    """Removes from a finished run's folder what it no longer needs."""
+    folder = run_dir(results_dir, record.run_id, record.seed)
+    for checkpoint in folder.glob("*/*.ckpt*"):
+        checkpoint.unlink(missing_ok=True)
+    if record.status == "diverged":  # no epoch of it counts
+        shutil.rmtree(weights_dir(folder), ignore_errors=True)
+    attempts.remove_all(folder)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
-def _is_claimed(folder: Path) -> bool:
-    if not _lock_path(folder).exists():
-        return False
+def clean(results_dir: Path, runs: Iterable[Run]) -> None:
+    """Removes what killed processes left: temporary files, and of runs that have a record what was to be removed."""
+    for below, _, _ in os.walk(results_dir):
+        durable.remove_abandoned(Path(below))
+    begun = _listed(results_dir / "runs").keys()
+    for run_id, seed in runs:
+        folder = run_dir(results_dir, run_id, seed)
+        if folder.name in begun and (attempts.latest(folder) is not None or any(folder.glob("*/*.ckpt*"))):
+            _clean_finished(results_dir, run_id, seed)
+
+
+def _clean_finished(results_dir: Path, run_id: str, seed: int) -> None:
+    newest = attempts.latest(run_dir(results_dir, run_id, seed))
+    if newest is not None and newest.state == "running" and processes.is_alive(newest.process) is not False:
+        return  # it may be about to do so itself
     try:
-        with filelock.FileLock(_lock_path(folder), timeout=0):
-            return False
-    except filelock.Timeout:
-        return True
-
-
-def _lock_path(folder: Path) -> Path:
-    return folder / "claim.lock"
+        record = store.read(records_dir(results_dir), run_id, seed)
+    except ValueError:
+        return
+    if record is not None:
+        tidy(results_dir, record)

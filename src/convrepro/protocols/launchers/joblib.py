@@ -1,0 +1,109 @@
+"""Groups of runs side by side on this machine: joblib hands them out, and each has a process of its own.
+
+A process that is killed, for memory or by hand, takes its own runs with it and no others. All are forked from one that
+has imported everything already, so that they start in milliseconds.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+
+import joblib
+
+from convrepro import interruption
+from convrepro.interruption import Interrupted
+from convrepro.protocols.attempt import Outcome, Report
+from convrepro.protocols.launch import num_processes
+from convrepro.protocols.launchers import Work
+from convrepro.protocols.schema import Config
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+def run(groups: Sequence[Sequence[Config]], work: Work, *, report: Report) -> Iterator[Outcome]:
+    """Outcomes of all groups as they end; see ``convrepro.protocols.launchers``."""
+    children = _Children()
+    num_side_by_side = num_processes([config for group in groups for config in group], "joblib")
+    workers = joblib.Parallel(
+        n_jobs=num_side_by_side, backend="threading", return_as="generator_unordered", batch_size=1
+    )
+    with interruption.passed_on(children.send, leave=lambda: children.send(signal.SIGKILL)):
+        _start_server()
+        for outcomes in workers(joblib.delayed(children.attempt)(group, work, report) for group in groups):
+            yield from outcomes
+
+
+class _Children:
+    """The processes of this launch."""
+
+    def __init__(self) -> None:
+        self._alive: set[int] = set()
+
+    def attempt(self, group: Sequence[Config], work: Work, report: Report) -> list[Outcome]:
+        """What a process of its own made of a group."""
+        if interruption.requested():
+            return [Outcome(config=config, is_interrupted=True) for config in group]
+        ours, theirs = _CONTEXT.Pipe(duplex=False)
+        process = _CONTEXT.Process(target=_work, args=(group, work, theirs))
+        process.start()
+        theirs.close()
+        assert process.pid is not None
+        self._alive.add(process.pid)
+        if interruption.requested():  # a signal came before there was anybody to tell
+            self.send(signal.SIGTERM)
+        outcomes = _heard(ours, group, report)
+        process.join()
+        self._alive.remove(process.pid)
+        return outcomes or [_died(config, process.exitcode) for config in group]
+
+    def send(self, number: int) -> None:
+        """Sends a signal to all; they know Ctrl-C as SIGTERM."""
+        for pid in list(self._alive):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM if number == signal.SIGINT else number)
+
+
+def _heard(ours: Connection, group: Sequence[Config], report: Report) -> list[Outcome]:
+    """Passes on what a process tells of its progress; its outcomes, or none if it ends without."""
+    while True:
+        try:
+            said = ours.recv()
+        except EOFError:
+            return []
+        if isinstance(said, list):
+            return said
+        place, fraction = said
+        report(group[place], fraction)
+
+
+def _died(config: Config, exit_code: int | None) -> Outcome:
+    if interruption.requested():
+        return Outcome(config=config, is_interrupted=True)
+    name = signal.Signals(-exit_code).name if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
+    cause = ", as the system does when memory runs out" if name == "SIGKILL" else ""
+    return Outcome(config=config, failure=f"its process was ended by {name}{cause}")
+
+
+def _work(group: Sequence[Config], work: Work, theirs: Connection) -> None:
+    interruption.heed_as_child()
+    places = {id(config): place for place, config in enumerate(group)}
+
+    def tell(config: Config, fraction: float) -> None:
+        with suppress(OSError):  # nobody listens: the parent is gone, which is heeded in its place
+            theirs.send((places[id(config)], fraction))
+
+    with suppress(OSError, Interrupted):
+        theirs.send(work(group, tell))
+
+
+def _start_server() -> None:
+    """Starts the process that the others are forked from; it and they never see Ctrl-C, which is this one's to tell."""
+    _CONTEXT.set_forkserver_preload(["convrepro.protocols.attempt"])
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
