@@ -65,11 +65,10 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
     failures = []
     names = {cell.run_id: " ".join(cell.labels.values()) for cell in table.cells}
     metrics = {cell.run_id: cell.metrics or (table.metric,) for cell in table.cells}
-    keys = {id(config): (run_id(config), config.seed) for config in runs}
     with TableProgress(table.name, _work(runs, launcher)) as progress:
 
         def advance(config: "Config", share: float) -> None:
-            cell, seed = keys[id(config)]
+            cell, seed = run_id(config), config.seed
             progress.advance((cell, seed), f"{names[cell]} seed {seed}", share)
 
         for outcome in launch(runs, launcher=launcher, report=advance):
@@ -80,7 +79,7 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
                 continue
             progress.end((cell, seed), line)
             failures += [line] if outcome.failure else []
-    workspace.clean(choices.results_dir(arguments), keys.values())
+    workspace.clean(choices.results_dir(arguments), [(run_id(config), config.seed) for config in runs])
     return failures
 
 
