@@ -93,7 +93,7 @@ def test_changed_batch_is_never_unpickled(tmp_path: Path, dataset_of: Make, monk
     dataset = dataset_of(in_folder("cifar-10-batches-py", contents))
     bomb = pickle.dumps(Bomb(tmp_path / "exploded"))
     (tmp_path / "cifar-10-batches-py" / "data_batch_2").write_bytes(bomb)
-    with pytest.raises(ValueError, match="data_batch_2 must hold"):
+    with pytest.raises(ValueError, match=r"/data_batch_2 in .* must hold"):
         cifar.read(dataset, tmp_path)
     assert not (tmp_path / "exploded").exists()
 

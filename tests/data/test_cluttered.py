@@ -140,10 +140,10 @@ def claiming(name: str, shape: tuple[int, ...]) -> bytes:
     ],
 )  # fmt: skip
 def test_hostile_file(tmp_path: Path, content: bytes, message: str) -> None:
-    path = put(tmp_path, content)
+    name = put(tmp_path, content).relative_to(tmp_path)
     with pytest.raises(ValueError, match=message) as caught:
         cluttered.read(config(), tmp_path)
-    assert str(caught.value).startswith(f"{path} cannot be read as MNIST-Cluttered: ")
+    assert str(caught.value).startswith(f"{name} in {tmp_path} cannot be read as MNIST-Cluttered: ")
     assert "\n" not in str(caught.value)
 
 
@@ -283,3 +283,11 @@ def test_images_are_made_once_and_kept_for_each_digest(tmp_path: Path, monkeypat
     with pytest.raises(ValueError, match="must be that of its images"):
         load(wrong, tmp_path, download=False, cache_dir=tmp_path / "cache")
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_number_of_images_that_the_config_does_not_say_is_refused_by_the_headers(tmp_path: Path, part: str) -> None:
+    put(tmp_path, npz(arrays()))
+    key = f"num_{part}_images"
+    with pytest.raises(ValueError, match=rf"must hold {config()[key] + 1} images, got {config()[key]}"):
+        cluttered.read(config() | {key: config()[key] + 1}, tmp_path)

@@ -1,12 +1,18 @@
 """Decoded data sets in files."""
 
+import errno
+import fcntl
 import hashlib
 import inspect
 import json
 import os
 import pickle
+import platform
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +25,7 @@ import torch
 from PIL import Image
 from tests.data.trees import tree_of
 
-from convrepro import config_files
+from convrepro import config_files, interruption
 from convrepro.data import ImageSet, ImageSplit, decoded, decoding, digits, image_tree, load, pack
 
 CONFIG = {
@@ -405,3 +411,113 @@ def test_only_checksums_pin_a_data_set() -> None:
 def test_the_listing_of_what_is_not_pinned_is_part_of_the_name() -> None:
     names = {decoded.path_of(Path("cache"), CONFIG, pack.read, listing).name for listing in ("", "a", "b")}
     assert len(names) == 3
+
+
+# -- writers that are killed, that write at once, or on a file system without locks -----------------------------------
+
+
+def test_two_that_write_at_once_leave_a_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins and ends in the middle of the first: where there are no locks, nobody waits."""
+    write(tmp_path / "expected.bin", "other")
+    path, write_images = tmp_path / "a.bin", decoded._write_images
+
+    def interrupted(unfinished: Path, images: ImageSet) -> None:
+        write_images(unfinished, images)
+        monkeypatch.setattr(decoded, "_write_images", write_images)
+        write(path)
+        assert decoded.is_whole(path)
+        assert unfinished.exists()
+
+    monkeypatch.setattr(decoded, "_write_images", interrupted)
+    write(path)
+    as_another_process()
+    assert decoded.is_whole(path)
+    assert path.read_bytes() == (tmp_path / "expected.bin").read_bytes()
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    here = platform.node()
+    of_killed, of_living, of_others = (
+        tmp_path / f"{name}.part" for name in (f"a.{here}.x", f"b.{here}.y", "a.another-machine.z")
+    )
+    for path in (of_killed, of_living, of_others):
+        path.write_bytes(b"unfinished")
+    with of_living.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        write(tmp_path / "a.bin")
+    assert {path.name for path in tmp_path.glob("*.part")} == {of_living.name, of_others.name}
+
+
+LOAD = """
+import sys
+from pathlib import Path
+from convrepro import config_files
+from convrepro.data import decoded, load
+decoded._write_images = lambda *_: print("writing", flush=True) or sys.stdin.read()
+load(config_files.load("dataset", "digits"), Path("."), download=False, cache_dir=Path(sys.argv[1]))
+"""
+
+
+def test_nobody_waits_for_a_process_that_was_killed(tmp_path: Path) -> None:
+    """It held the lock: until then, another one would have waited."""
+    dataset = config_files.load("dataset", "digits")
+    with subprocess.Popen(
+        [sys.executable, "-c", LOAD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        path = decoded.path_of(tmp_path, dataset, digits.read)
+        with pytest.raises(filelock.Timeout):
+            filelock.FileLock(path.with_suffix(".lock")).acquire(timeout=0)
+        other.kill()
+    assert len(list(path.parent.glob("*.part"))) == 1
+    assert len(load(dataset, tmp_path, download=False, cache_dir=tmp_path).train) == dataset["num_train_images"]
+    assert decoded.is_whole(path)
+    assert list(path.parent.glob("*.part")) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Nobody waits, also not for a file that stands for a lock; older files stay, since they may be in use."""
+
+    def unsupported(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    dataset = config_files.load("dataset", "digits")
+    path = decoded.path_of(tmp_path, dataset, digits.read)
+    path.parent.mkdir()
+    path.with_suffix(".lock").write_text(f"{os.getpid()}\n{platform.node()}\n")
+    (path.parent / f"x.{platform.node()}.y.part").touch()
+    for _ in range(2):
+        load(dataset, tmp_path, download=False, cache_dir=tmp_path)
+        as_another_process()
+    assert decoded.is_whole(path)
+    assert len(list(path.parent.glob("*.part"))) == 1
+    write(path.with_name("b.bin"), "digits")
+    assert path.exists()
+
+
+def test_waiting_ends_when_the_process_is_to_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = iter([None, interruption.Interrupted(signal.SIGTERM)])
+
+    def check() -> None:
+        if turn := next(turns):
+            raise turn
+
+    monkeypatch.setattr(decoded, "_SECONDS_BETWEEN_CHECKS", 0.01)
+    monkeypatch.setattr(interruption, "check", check)
+    with (
+        filelock.FileLock(tmp_path / "a.lock"),
+        pytest.raises(interruption.Interrupted),
+        decoded.locked(tmp_path / "a.bin"),
+    ):
+        pass
+
+
+def test_a_file_of_another_size_than_the_config_says(tmp_path: Path) -> None:
+    """Its fingerprint may be right: somebody else may have written both."""
+    (tmp_path / "a.bin").write_bytes(bytes(339))
+    with pytest.raises(ValueError, match=r"a\.bin must hold 340 bytes for tiny, got 339; delete it\.$"):
+        decoded.open_set(tmp_path / "a.bin", CONFIG, stays=False)

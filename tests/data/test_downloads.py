@@ -88,7 +88,7 @@ def test_archive_that_is_already_there_is_not_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (b"something else", "hash"),
+        (b"something else", "the answer's sha256 hash must be "),
         (b"", "hash"),
         (gzip.compress(b"content", mtime=0)[:-1], "hash"),
         (b"\n<!DOCTYPE html><html>404</html>", "the answer is an HTML page"),
@@ -144,7 +144,9 @@ def test_answer_that_is_too_long_is_cut(tmp_path: Path, monkeypatch: pytest.Monk
     class Opener:
         def open(self, url: str, timeout: float) -> io.BytesIO:
             assert (url, timeout) == (URL, 30)
-            return io.BytesIO(bytes(101))
+            answer = io.BytesIO(bytes(101))
+            answer.length = 101
+            return answer
 
     monkeypatch.setattr(downloads, "_https_opener", Opener)
     with pytest.raises(ValueError, match="must answer with 100 bytes, got more"):
@@ -157,8 +159,9 @@ def test_download_whose_content_is_not_the_file(tmp_path: Path) -> None:
     """The archive's checksum holds, that of the content does not: it is found before anything reads it."""
     other = gzip.compress(b"CONTENT", mtime=0)
     dataset = one_download(b"content", **described(other))
-    with pytest.raises(ValueError, match=r"a\.gz must have sha256"):
+    with pytest.raises(ValueError, match="3 times without success: the content of the answer must have sha256"):
         fetch(dataset, tmp_path, transfer=Server(other))
+    assert everything_under(tmp_path) == {"sub"}
 
 
 def test_download_without_a_checksum(tmp_path: Path) -> None:
@@ -176,7 +179,7 @@ def test_download_that_leaves_the_folder(tmp_path: Path) -> None:
 def test_corrupt_file_is_named_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "a").write_bytes(b"CONTENT")
-    with pytest.raises(ValueError, match=r"sub/a must have sha256 .*; delete it and run"):
+    with pytest.raises(ValueError, match=r"^sub/a in .* must have sha256 .*; delete it and run"):
         fetch(one_download(b"content"), tmp_path, transfer=Server(b""))
 
 
@@ -218,7 +221,7 @@ def device(name: str) -> tarfile.TarInfo:
 def test_hostile_archive_changes_nothing(tmp_path: Path, hostile: tuple[tarfile.TarInfo, bytes]) -> None:
     archive = archive_of(hostile, (tarfile.TarInfo("batches/a"), b"content"))
     data_dir = tmp_path / "data"
-    with pytest.raises(ValueError, match=r"a\.tar\.gz cannot be unpacked: .*; delete it\.") as caught:
+    with pytest.raises(ValueError, match=r"a\.tar\.gz in .* cannot be unpacked: .*; delete it\.") as caught:
         fetch(from_archive(archive), data_dir, transfer=Server(archive))
     assert "\n" not in str(caught.value)
     assert everything_under(tmp_path) == {"data", "data/a.tar.gz"}

@@ -68,3 +68,21 @@ def test_an_image_with_transparency_is_refused(tmp_path: Path) -> None:
     Image.new("RGBA", (5, 4)).save(tmp_path / "train" / "dog" / "1.png")
     with pytest.raises(ValueError, match="must be grey or RGB with 8 bits, got mode RGBA"):
         folder.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 5 4\n%%EndComments\n", "it is neither JPEG nor PNG"),
+        (b"P5 20000 20000 255\n", "exceeds limit"),
+        (b"P5 8500 8500 255\n", "it has more than 67,108,864 pixels"),
+        (b"P5 5 4 255\nxx", "(truncated|not enough)"),
+    ],
+    ids=["PostScript, which another program reads", "400 million pixels", "72 million pixels", "cut"],
+)
+def test_a_hostile_image_is_refused_by_its_header(tmp_path: Path, content: bytes, message: str) -> None:
+    _write(tmp_path)
+    (tmp_path / "train/dog/1.png").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"dog/1\.png is not an image that can be read: .*{message}") as caught:
+        folder.read(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -333,3 +333,20 @@ def test_options_that_do_not_fit(tmp_path: Path, options: dict[str, Any], kind: 
 def test_listing_needs_no_torch() -> None:
     program = "import sys; from convrepro.data import image_tree; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_folders_in_folders_without_end(tmp_path: Path) -> None:
+    """Somewhere Python gives up, and paths are too long for the system."""
+    (tmp_path / "set" / "/".join(["d"] * 40)).mkdir(parents=True)
+    with pytest.raises(ValueError, match="folders must not lie in more than 32 others") as caught:
+        image_tree.names_below(tmp_path, "set")
+    assert len(str(caught.value)) < 200
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_bytes(b"12345")
+    monkeypatch.setattr(image_tree, "_MAX_FILE_BYTES", 4)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
+    for use in (image_tree.sha256_of_file, lambda *both: image_tree.decode(*both, (1, 1, 1), resize=True)):
+        with pytest.raises(ValueError, match=r"a\.png must hold at most 4 bytes\.$"):
+            use("a.png", tmp_path)

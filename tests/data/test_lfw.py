@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from convrepro import config_files
@@ -101,7 +102,7 @@ def test_folder_that_is_missing(tmp_path: Path) -> None:
         ("Ann_A/Bob_0001.jpg", b"x", r"Ann_A/Bob_0001\.jpg is wrongly named: images of a person lie in <Person>"),
         ("Ann_A/Ann_A_0005.png", b"x", r"Ann_A/Ann_A_0005\.png is wrongly named"),
         ("Ann_A/more/Ann_A_0005.jpg", b"x", "must hold either images or folders"),
-        ("Ann_A/Ann_A_0004.jpg", b"\xff\xd8\xff", "cannot be read by scikit-learn: .*Ann_A_0004.jpg"),
+        ("Ann_A/Ann_A_0004.jpg", b"\xff\xd8\xff", r"Ann_A_0004\.jpg cannot be used: it is no JPEG"),
         ("Ann_A/Ann_A_0004.jpg", b"", r"Ann_A_0004\.jpg is empty"),
     ],
 )
@@ -135,4 +136,23 @@ def test_the_config_names_the_folder_that_scikit_learn_reads(tmp_path: Path) -> 
     dataset = copy_of(tmp_path)
     dataset["options"]["folders"] = {"all": "faces"}
     with pytest.raises(ValueError, match=r"`options\.folders` of lfw must be \{all: lfw_home/lfw_funneled\}"):
+        lfw.read(dataset, tmp_path)
+
+
+def test_what_macos_and_windows_leave_is_passed_over(tmp_path: Path) -> None:
+    """scikit-learn would take it for images."""
+    dataset = copy_of(tmp_path)
+    expected = lfw.read(dataset, tmp_path)
+    for stray in (".DS_Store", "Ann_A/.DS_Store", "Ann_A/._Ann_A_0001.jpg", "Bob_B/Thumbs.db"):
+        (tmp_path / FOLDER / stray).write_bytes(b"\0\5\26\7")
+    found = lfw.read(dataset, tmp_path)
+    assert torch.equal(found.train.images_BCHW, expected.train.images_BCHW)
+    assert torch.equal(found.train.labels_B, expected.train.labels_B)
+    assert found.content_sha256 == expected.content_sha256
+
+
+def test_an_image_of_another_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    dataset = copy_of(tmp_path)
+    Image.new("RGB", (250, 251)).save(tmp_path / FOLDER / "Ann_A/Ann_A_0001.jpg")
+    with pytest.raises(ValueError, match=r"Ann_A_0001\.jpg cannot be used: it must be 250x250 pixels, got 250x251\.$"):
         lfw.read(dataset, tmp_path)

@@ -227,3 +227,20 @@ def test_the_lists_of_food101_are_told_twice(tmp_path: Path) -> None:
     assert [name for names in told.values() for name in names] == (
         tmp_path / "food-101/meta/train.txt"
     ).read_text().split()
+
+
+@pytest.mark.parametrize("line", ["banded/a\0.jpg", "banded/\x1b[31ma.jpg", "banded/a\tb.jpg", "banded/\u202ea.jpg"])
+def test_a_line_that_cannot_be_printed(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.txt").write_text(f"banded/1.jpg\n{line}\n", encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"line 2 of .*a\.txt must be of characters that can be printed, got 'ba"
+    ) as caught:
+        listed_images.lines_of({"name": "tiny", "downloads": []}, tmp_path, "a.txt")
+    assert str(caught.value).isprintable()
+
+
+def test_a_list_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("banded/1.jpg\n")
+    monkeypatch.setattr(listed_images, "_MAX_LIST_BYTES", 10)
+    with pytest.raises(ValueError, match=r"a\.txt must hold a list of at most 10 bytes"):
+        listed_images.lines_of({"name": "tiny", "downloads": []}, tmp_path, "a.txt")

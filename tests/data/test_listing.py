@@ -54,3 +54,19 @@ def test_a_set_without_folders_has_none(data_dir: Path) -> None:
 def test_a_folder_that_is_missing(data_dir: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no b in .*; put it there yourself"):
         listing_of(DATASET | {"options": {"folders": {"all": "b"}}}, data_dir)
+
+
+def test_what_macos_and_windows_leave_is_not_listed(data_dir: Path) -> None:
+    """Else to look at a folder would mean that all of it is decoded again."""
+    before = listing_of(DATASET, data_dir)
+    for stray in (".DS_Store", "b/._2.png", "b/Thumbs.db"):
+        (data_dir / "a" / stray).write_bytes(b"1")
+    assert listing_of(DATASET, data_dir) == before
+    (data_dir / "a/b/.DS_Store2").write_bytes(b"1")
+    assert listing_of(DATASET, data_dir) != before
+
+
+def test_folders_in_folders_without_end(data_dir: Path) -> None:
+    (data_dir / "a" / "/".join(["d"] * 40)).mkdir(parents=True)
+    with pytest.raises(ValueError, match="folders must not lie in more than 32 others"):
+        listing_of(DATASET, data_dir)

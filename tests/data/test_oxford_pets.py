@@ -71,7 +71,11 @@ def test_a_mask_that_is_none_is_named(tmp_path: Path) -> None:
         ("annotations/test.txt", b"Abyssinian_1 0 1 1\n", r"a line of .*/test\.txt must be <image> <label> <species> "),
         ("annotations/test.txt", b"Abyssinian_1 2 1 1\n", r"label 2 must be american_bulldog in every line, got 'Aby"),
         ("annotations/test.txt", b"Abyssinian_1 1 1 1\n", r"test\.txt must list 2 images, got 1\."),
-        ("annotations/test.txt", b"Abyssinian_1 1 1 1\nBengal_1 4 1 1\n", r"must have labels 1 \.\. 2, got 3 labels"),
+        (
+            "annotations/test.txt",
+            b"Abyssinian_1 1 1 1\nBengal_1 4 1 1\n",
+            r"the label in 1 \.\. 2, got 'Bengal_1 4 1 1'",
+        ),
     ],
 )
 def test_a_defect_is_named(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
@@ -83,3 +87,13 @@ def test_a_defect_is_named(tmp_path: Path, name: str, content: bytes | None, mes
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         oxford_pets.read(dataset, tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("label", ["1" + "0" * 30, "9" * 5000, "3", "0", "\u0661"])
+def test_a_label_that_there_is_not(tmp_path: Path, label: str) -> None:
+    """Some are too large for the machine's integers, or for Python to read at all."""
+    dataset = layouts.oxford_pets(tmp_path)
+    (tmp_path / "oxford-iiit-pet/annotations/test.txt").write_text(f"Abyssinian_1 {label} 1 1\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"the label in 1 \.\. 2, got 'Abyssinian_1 ") as caught:
+        oxford_pets.read(dataset, tmp_path)
+    assert len(str(caught.value)) < 250

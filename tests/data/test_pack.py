@@ -160,7 +160,7 @@ LABELS = WHOLE["labels"]
         (npz(WHOLE | {"labels": LABELS.astype(float)}), "a list of integers, its header says float64"),
         (npz(WHOLE | {"labels": LABELS.reshape(2, 3)}), r"must be a list of integers, .* int64 \(2, 3\)"),
         (with_member(WHOLE, "labels", with_header(LABELS, (2**31,))), r"header says int64 \(2147483648,\)"),
-        (with_member(WHOLE, "labels", with_header(LABELS, (-1,))), "must be a list of integers"),
+        (with_member(WHOLE, "labels", with_header(LABELS, (-1,))), "must have a header of numbers as NumPy writes it"),
         (with_member(WHOLE, "labels", b"\x93NUMPY\x09\x00"), "not an image pack"),
         (with_member(WHOLE, "labels", b"junk"), "not an image pack"),
         (claiming(npz(WHOLE), b"blob.npy", 2**32 - 1), "not an image pack: it unpacks to more than"),

@@ -2,6 +2,7 @@ import hashlib
 import io
 import urllib.error
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from convrepro import config_files
 from convrepro.conv import AnalyticConv2d, DisentangledConv2d
+from convrepro.data import downloads
 from convrepro.models import build, load_pretrained, load_weights, pretrained
 
 IMAGENET = {"num_classes": 1000, "in_channels": 3, "image_size": [224, 224]}
@@ -196,7 +198,7 @@ def test_a_network_that_torchvision_does_not_have() -> None:
 
 
 def _load_resnet18() -> None:
-    load_pretrained(build(model="resnet18", conv="standard", dataset=IMAGENET), NAME, progress=False)
+    load_pretrained(build(model="resnet18", conv="standard", dataset=IMAGENET), NAME)
 
 
 def test_a_file_that_is_not_the_published_one(publication: Publication) -> None:
@@ -208,19 +210,32 @@ def test_a_file_that_is_not_the_published_one(publication: Publication) -> None:
 def test_no_network_and_no_file(publication: Publication, monkeypatch: pytest.MonkeyPatch) -> None:
     publication.publish({})
     publication.path.unlink()
+    asked: list[str] = []
 
-    def refuse(*args: Any, **kwargs: Any) -> None:
+    def refuse(url: str, **_: Any) -> None:
+        asked.append(url)
         raise urllib.error.URLError("Name or service not known")
 
-    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    monkeypatch.setattr(downloads, "_https_opener", lambda: SimpleNamespace(open=refuse))
+    url = f"https://example.org/models/{publication.path.name}"
     with pytest.raises(ValueError, match="cannot be downloaded") as caught:
         _load_resnet18()
     assert str(caught.value) == (
-        f"{NAME} is not at {publication.path} and cannot be downloaded "
-        f"(<urlopen error Name or service not known>); "
-        f"put https://example.org/models/{publication.path.name} there yourself."
+        f"{NAME} is not at {publication.path} and cannot be downloaded ({url} was tried 3 times without success: "
+        f"<urlopen error Name or service not known>); put {url} there yourself."
     )
+    assert asked == [url] * 3
     assert list(publication.folder.iterdir()) == []  # nothing half-written
+
+
+class Answer(io.BytesIO):
+    """What an opener of ``urllib`` returns."""
+
+    length: int | None = None
+
+
+def answering(content: bytes, asked: list[str]) -> Any:
+    return lambda: SimpleNamespace(open=lambda url, **_: asked.append(url) or Answer(content))
 
 
 def test_a_download_is_verified_and_kept(publication: Publication, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,20 +243,49 @@ def test_a_download_is_verified_and_kept(publication: Publication, monkeypatch: 
     content = publication.path.read_bytes()
     publication.path.unlink()
     asked: list[str] = []
-
-    class Response(io.BytesIO):
-        def info(self) -> Any:
-            return type("Headers", (), {"get_all": staticmethod(lambda name: [str(len(content))])})
-
-    def answer(request: Any) -> Response:
-        asked.append(request.full_url)
-        return Response(content)
-
-    monkeypatch.setattr(torch.hub, "urlopen", answer)
+    monkeypatch.setattr(downloads, "_https_opener", answering(content, asked))
     _load_resnet18()
     _load_resnet18()
     assert asked == [f"https://example.org/models/{publication.path.name}"]
     assert publication.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("answer", ["html", "cut", "longer"])
+def test_a_download_that_is_another_file_leaves_nothing(
+    publication: Publication, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    publication.publish({"stem.weight": torch.zeros(9, 99)})
+    content = publication.path.read_bytes()
+    publication.path.unlink()
+    sent = {"html": b"<!DOCTYPE html>", "cut": content[:-1], "longer": content + b"1"}[answer]
+    asked: list[str] = []
+    monkeypatch.setattr(downloads, "_https_opener", answering(sent, asked))
+    with pytest.raises(ValueError, match=r"3 times without success: (its SHA-256 starts with|the answer is an HTML)"):
+        _load_resnet18()
+    assert len(asked) == 3
+    assert list(publication.folder.iterdir()) == []
+
+
+def test_weights_are_asked_for_over_https_only(publication: Publication, monkeypatch: pytest.MonkeyPatch) -> None:
+    publication.publish({})
+    publication.path.unlink()
+    monkeypatch.setattr(pretrained, "_url", lambda name: f"http://example.org/models/{publication.path.name}")
+    with pytest.raises(ValueError, match="data are fetched over https only, got http://example"):
+        _load_resnet18()
+    assert list(publication.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [[], {"stem": 3}, {3: torch.zeros(1)}, torch.zeros(2)])
+def test_a_file_that_holds_no_weights(publication: Publication, content: Any) -> None:
+    publication.publish(content)
+    with pytest.raises(ValueError, match=r"\.pth must hold tensors by their names, and nothing else; delete it\.$"):
+        _load_resnet18()
+
+
+def test_a_run_whose_weights_are_none() -> None:
+    ours = build(model="resnet20", conv="standard", dataset={"num_classes": 3, "in_channels": 2, "image_size": [8, 8]})
+    with pytest.raises(ValueError, match="the weights of a run must be tensors by their names"):
+        load_weights(ours, {"stem.weight": 3})  # type: ignore[dict-item]
 
 
 def test_names_of_weights() -> None:

@@ -4,7 +4,6 @@
 
 import hashlib
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from convrepro.data import files, idx
+from convrepro.data import files, idx, npz
 from convrepro.data.image_set import ImageSet, ImageSplit
 
 _PARTS = {"train": ("train", "valid"), "test": ("test",)}  # of the file: the authors train on both
-_MAX_IMAGES = 1 << 20
 _CHUNK_BYTES = 1 << 24
 _IMAGES_AT_ONCE = 1 << 12
 _MAX_DISTRACTORS = 255  # whose sum, and the digit, fit 16 bits
@@ -46,10 +44,10 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
         raise ValueError(f"{path} must have sha256 {expected[:16]}..., got {found[:16]}...")
     try:
         with zipfile.ZipFile(path) as archive:
-            parts = [_read_part(archive, names, dataset) for names in _PARTS.values()]
-    except (zipfile.BadZipFile, KeyError, ValueError, RuntimeError, EOFError, OSError, zlib.error) as error:
-        reason = " ".join(str(error).strip("'\"").split()).strip(".")
-        raise ValueError(f"{path} cannot be read as MNIST-Cluttered: {reason}.") from error
+            parts = [_read_part(archive, part, names, dataset) for part, names in _PARTS.items()]
+    except npz.BROKEN as error:
+        where = f"{path.relative_to(data_dir)} in {data_dir}"  # a long message is cut in the middle
+        raise ValueError(f"{where} cannot be read as MNIST-Cluttered: {npz.reason(error)}.") from error
     return ImageSet(*parts, content_sha256="" if expected else found)
 
 
@@ -169,58 +167,56 @@ def _add(sum_BHW: np.ndarray, pieces_BSS: np.ndarray, places_B2: np.ndarray) -> 
     sum_BHW.reshape(-1)[index_BSS] += pieces_BSS
 
 
-def _read_part(archive: zipfile.ZipFile, names: tuple[str, ...], dataset: Mapping[str, Any]) -> ImageSplit:
+def _read_part(archive: zipfile.ZipFile, part: str, names: tuple[str, ...], dataset: Mapping[str, Any]) -> ImageSplit:
     height, width = dataset["image_size"]
-    headers = {name: _header(archive, f"x_{name}.npy", height * width) for name in names}
-    images_BV = np.empty((sum(num_images for num_images, _ in headers.values()), height * width), np.uint8)
+    headers = {name: _header(archive, f"x_{name}", height * width) for name in names}
+    found, expected = sum(num_images for num_images, _ in headers.values()), dataset[f"num_{part}_images"]
+    if found != expected:
+        raise ValueError(f"{' and '.join(f'x_{name}' for name in names)} must hold {expected:,} images, got {found:,}")
+    images_BV = np.empty((found, height * width), np.uint8)
     labels, start = [], 0
     for name, (num_images, _) in headers.items():
-        for numbers_BV in _rows(archive, f"x_{name}.npy", height * width):
+        for numbers_BV in _rows(archive, f"x_{name}", height * width):
             if not (numbers_BV >= 0).all() or not (numbers_BV <= 1).all():
                 raise ValueError(f"x_{name} must hold numbers from 0 to 1, got others")
             images_BV[start : start + len(numbers_BV)] = np.round(numbers_BV * 255)
             start += len(numbers_BV)
-        labels.append(_labels(archive, f"y_{name}.npy", num_images, dataset["num_classes"]))
+        labels.append(_labels(archive, f"y_{name}", num_images, dataset["num_classes"]))
     images_BHW = torch.from_numpy(images_BV.reshape(-1, 1, height, width))
     return ImageSplit(images_BHW, torch.from_numpy(np.concatenate(labels)))
 
 
-def _labels(archive: zipfile.ZipFile, member: str, num_images: int, num_classes: int) -> np.ndarray:
-    if (found := _header(archive, member, num_classes)[0]) != num_images:
-        raise ValueError(f"{member} must hold the labels of {num_images:,} images, got {found:,}")
-    one_hot_BC = np.concatenate(list(_rows(archive, member, num_classes)))
+def _labels(archive: zipfile.ZipFile, name: str, num_images: int, num_classes: int) -> np.ndarray:
+    if (found := _header(archive, name, num_classes)[0]) != num_images:
+        raise ValueError(f"{name}.npy must hold the labels of {num_images:,} images, got {found:,}")
+    one_hot_BC = np.concatenate(list(_rows(archive, name, num_classes)))
     if not np.isin(one_hot_BC, (0, 1)).all() or not (one_hot_BC.sum(1) == 1).all():
-        raise ValueError(f"{member} must hold a single one in each row, and zeros")
+        raise ValueError(f"{name}.npy must hold a single one in each row, and zeros")
     labels_B: np.ndarray = one_hot_BC.argmax(1).astype(np.int64)
     return labels_B
 
 
-def _header(archive: zipfile.ZipFile, member: str, num_columns: int) -> tuple[int, np.dtype[Any]]:
+def _header(archive: zipfile.ZipFile, name: str, num_columns: int) -> tuple[int, np.dtype[Any]]:
     """Number of rows and type of an array, once they fit its size; nothing but the header is read."""
+    member = npz.member(archive, name)
     with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise ValueError(f"{member} must have format version 1.0, got {version}")
-        shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        size_bytes = archive.getinfo(member).file_size - stream.tell()
-    fits = len(shape) == 2 and shape[1] == num_columns and 0 < shape[0] <= _MAX_IMAGES and dtype.kind in "fiub"
+        shape, is_fortran, dtype = npz.read_header(stream, member.filename)
+        size_bytes = member.file_size - stream.tell()
+    fits = len(shape) == 2 and shape[1] == num_columns and shape[0] > 0 and dtype.kind in "fiub"
     if not fits or is_fortran or shape[0] * shape[1] * dtype.itemsize != size_bytes:
-        raise ValueError(f"{member} must be numbers in rows of {num_columns}, its header says {dtype} {shape}")
+        raise ValueError(f"{member.filename} must be numbers in rows of {num_columns}, its header says {dtype} {shape}")
     return shape[0], dtype
 
 
-def _rows(archive: zipfile.ZipFile, member: str, num_columns: int) -> Iterator[np.ndarray]:
+def _rows(archive: zipfile.ZipFile, name: str, num_columns: int) -> Iterator[np.ndarray]:
     """An array's rows, a few at a time: as numbers, the images take four times the bytes."""
-    num_rows, dtype = _header(archive, member, num_columns)
+    num_rows, dtype = _header(archive, name, num_columns)
     row_bytes = num_columns * dtype.itemsize
-    with archive.open(member) as stream:
-        np.lib.format.read_magic(stream)
-        np.lib.format.read_array_header_1_0(stream)
+    with archive.open(f"{name}.npy") as stream:
+        npz.read_header(stream, name)
         while num_rows:
             wanted = min(num_rows, max(1, _CHUNK_BYTES // row_bytes))
-            content = stream.read(wanted * row_bytes)
-            if len(content) != wanted * row_bytes:
-                raise ValueError(f"{member} ends early")
+            content = npz.read_numbers(stream, wanted * row_bytes, f"{name}.npy")
             yield np.frombuffer(content, dtype).reshape(wanted, num_columns)
             num_rows -= wanted
 

@@ -160,14 +160,10 @@ def _locked(path: Path | None) -> Iterator[OSError | None]:
     if path is None:
         yield None
         return
-    lock = decoded.lock_of(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except OSError as error:
-        yield error
-        return
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(decoded.locked(path))
+        except OSError as error:
+            yield error
+            return
         yield None
-    finally:
-        lock.release()

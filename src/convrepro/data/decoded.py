@@ -4,6 +4,11 @@ The file holds the labels of the training, the validation (if there is one) and 
 (uint8, channels last), then, of a segmented set, their masks (uint8). Its name is a hash of what determines them; its
 size and SHA-256 stand beside it. It may be deleted at any time; one that is not in use is, when another one of the same
 data set is written.
+
+Whoever writes a file holds a lock, so that others wait and then map it; the system releases the lock of a process that
+was killed. On a file system without locks, or one that does not pass them on to other machines, nobody waits: each
+writes a file of its own and renames it once it is whole, so the work is done twice and the last one stays. What a
+killed process left there, the next one that writes on the same machine removes, but not where there are no locks.
 """
 
 import contextlib
@@ -12,8 +17,11 @@ import hashlib
 import inspect
 import json
 import math
+import os
+import platform
 import shutil
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +30,7 @@ import numpy as np
 import PIL
 import torch
 
-from convrepro import durable
+from convrepro import durable, interruption
 from convrepro.data import decoding
 from convrepro.data.image_set import FileOfImages, ImageSet, ImageSplit
 from convrepro.data.image_tree import FileSet
@@ -33,7 +41,9 @@ MAX_RESIDENT_BYTES = 1 << 32
 
 _SAID_ONLY = ("about", "name", "downloads", "homepage")
 _CHUNK_BYTES = 1 << 24
+_LABEL_BYTES = 8
 _MIN_STAMPED_BYTES = 1 << 30  # of files that take longer than a second to hash
+_SECONDS_BETWEEN_CHECKS = 1.0  # of whether to stop, while another process writes
 
 _verified: dict[Path, list[Any]] = {}  # stamps of the files that this process read, or wrote, as a whole
 
@@ -97,8 +107,13 @@ def open_set(path: Path, dataset: Mapping[str, Any], *, stays: bool, is_mapped: 
         dataset: the config that it was made for.
         stays: whether the images are too many for memory (see ``ImageSplit``).
         is_mapped: whether they are mapped; else they are read.
+
+    Raises:
+        ValueError: if the file has another size than those images have.
     """
     counts = _counts_of(dataset)
+    if (found := path.stat().st_size) != (expected := num_bytes(dataset) + sum(counts) * _LABEL_BYTES):
+        raise ValueError(f"{path} must hold {expected:,} bytes for {dataset['name']}, got {found:,}; delete it.")
     labels_B = torch.from_numpy(np.fromfile(path, "<i8", sum(counts)).astype(np.int64))
     height, width, channels = decoding.shape_of(dataset)
     offset_bytes, masks_of_images = labels_B.nbytes, None
@@ -134,7 +149,7 @@ def _open_images(
 
 
 def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *, num_workers: int) -> None:
-    """Writes a data set whole, or not at all. No two processes may do so at once.
+    """Writes a data set whole, or not at all.
 
     Image files are decoded by ``num_workers`` processes straight into the file, so that no more than a few images are
     ever in memory. What takes long says on stderr how long. Other files of this data set that no process uses are
@@ -147,8 +162,8 @@ def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *,
     path.parent.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(path.parent).free) < num_bytes(dataset):
         raise OSError(f"{path.parent} must have {num_bytes(dataset):,} bytes free for {dataset['name']}, got {free:,}.")
-    unfinished = path.with_suffix(".part")  # a fixed name: what a killed process left is overwritten
-    try:
+    _remove_abandoned(path.parent)
+    with _unfinished(path) as unfinished:
         if isinstance(source, ImageSet):
             content_sha256 = source.content_sha256
             _write_images(unfinished, source)
@@ -160,16 +175,72 @@ def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *,
         if content_sha256 and not is_pinned(dataset):
             written["content_sha256"] = content_sha256
         durable.write(_sidecar(path), json.dumps(written) + "\n")
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
     _keep_stamp(path, stamp)
     _remove_others(path, dataset["name"])
 
 
-def lock_of(path: Path) -> filelock.FileLock:
-    """What a process holds that writes or removes the file."""
-    return filelock.FileLock(path.with_suffix(".lock"))
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Waits until no other process writes ``path``; not on a file system without locks.
+
+    Raises:
+        OSError: if nothing can be written there.
+        Interrupted: if this process is to stop.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not _has_locks(path.with_suffix(".lock")):
+        yield
+        return
+    lock = filelock.FileLock(path.with_suffix(".lock"))
+    while not lock.is_locked:
+        interruption.check()
+        with contextlib.suppress(filelock.Timeout):
+            lock.acquire(timeout=_SECONDS_BETWEEN_CHECKS)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _has_locks(path: Path) -> bool:
+    """Whether the file system knows locks: where it does not, ``filelock`` would wait for files of killed processes."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """A new file beside ``path``, removed at the end unless it was renamed; locked while this process writes to it."""
+    while True:
+        prefix = f"{path.stem}.{platform.node()}."
+        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:  # else another process took it for abandoned before it was locked
+            break
+        os.close(descriptor)
+    try:
+        Path(name).chmod(0o644)
+        yield Path(name)
+    finally:
+        os.close(descriptor)
+        Path(name).unlink(missing_ok=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Removes unfinished files of this machine's processes that are no more."""
+    for path in folder.glob("*.part"):
+        if f".{platform.node()}." not in path.name:
+            continue
+        with contextlib.suppress(OSError), path.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _remove_others(path: Path, name: str) -> None:
@@ -177,8 +248,9 @@ def _remove_others(path: Path, name: str) -> None:
         written = durable.kept(_sidecar(other))
         if other == path or not isinstance(written, dict) or written.get("dataset") != name:
             continue
-        # An OSError: somebody writes it, or has it mapped.
-        with contextlib.suppress(OSError), lock_of(other).acquire(timeout=0), other.open("r+b") as file:
+        # An OSError: somebody writes it, or has it mapped, or there are no locks and nobody knows.
+        with contextlib.suppress(OSError), other.with_suffix(".lock").open("a") as lock, other.open("r+b") as file:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for one in (_stamp_file(other), _sidecar(other), other):
                 one.unlink(missing_ok=True)

@@ -88,15 +88,27 @@ def read(dataset: Mapping[str, Any], data_dir: Path, name: str) -> bytes:
             the config's size is decompressed, so a bomb costs nothing.
     """
     path, expected = find(dataset, data_dir)[name], dataset["files"][name]
-    what_to_do = f"delete it and {remedy(dataset, data_dir)}."
+    try:
+        return checked_content(path, expected, is_gzipped=path.suffix == ".gz")
+    except ValueError as error:
+        where = f"{path.relative_to(data_dir)} in {data_dir}"  # a long message is cut in the middle
+        raise ValueError(f"{where} {error}; delete it and {remedy(dataset, data_dir)}.") from error
+
+
+def checked_content(path: Path, expected: Mapping[str, Any], *, is_gzipped: bool) -> bytes:
+    """Uncompressed content of a file.
+
+    Raises:
+        ValueError: if it cannot be decompressed, or ``mismatch`` finds something; says what, as the end of a sentence.
+    """
     try:
         with path.open("rb") as file:
-            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
+            stream = gzip.GzipFile(fileobj=file) if is_gzipped else file
             content = stream.read(expected["size_bytes"] + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path} cannot be decompressed: {error}; {what_to_do}") from error
+        raise ValueError(f"cannot be decompressed: {error}") from error
     if problem := mismatch(content, expected):
-        raise ValueError(f"{path} {problem}; {what_to_do}")
+        raise ValueError(problem)
     return content
 
 

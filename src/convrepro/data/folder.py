@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 
-from convrepro.data import image_tree
+from convrepro.data import encoded, image_tree
 from convrepro.data.image_set import ImageSet, ImageSplit
 
-_MODES = {"L": 1, "RGB": 3}
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP")  # of those that Pillow reads without other programs
 
 
 def read(folder: Path) -> tuple[ImageSet, list[str]]:
@@ -29,7 +28,7 @@ def read(folder: Path) -> tuple[ImageSet, list[str]]:
 def _read_part(files: image_tree.Files, folder: Path) -> ImageSplit:
     images: list[np.ndarray] = []
     for name in files.names:
-        image = _read_image(folder / name)
+        image = _read_image(name, folder)
         if images and image.shape != images[0].shape:
             raise ValueError(
                 f"{folder / name} must have the shape of the others, {images[0].shape}, got {image.shape}."
@@ -38,11 +37,9 @@ def _read_part(files: image_tree.Files, folder: Path) -> ImageSplit:
     return ImageSplit(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), torch.from_numpy(files.labels_B))
 
 
-def _read_image(path: Path) -> np.ndarray:
+def _read_image(name: str, folder: Path) -> np.ndarray:
+    content = image_tree.content_of(name, folder)
     try:
-        with Image.open(path) as image:
-            if image.mode not in _MODES:
-                raise ValueError(f"{path} must be grey or RGB with 8 bits, got mode {image.mode}.")
-            return np.asarray(image).reshape(image.height, image.width, _MODES[image.mode])
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} is not an image that can be read: {error}.") from error
+        return encoded.decode_as_it_is(content, _FORMATS)
+    except ValueError as error:
+        raise ValueError(f"{folder / name} is not an image that can be read: {error}.") from error

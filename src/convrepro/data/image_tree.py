@@ -16,11 +16,13 @@ import numpy as np
 
 from convrepro.data import encoded, files, splits
 
+MAX_DEPTH = 32  # of folders in each other
 # Sets of photographs have PNG, GIF and BMP files that are named .jpg, and grey, CMYK and transparent images among the
 # coloured ones; what is transparent is shown as it is stored.
 _FORMATS, _OTHER_MODES = ("JPEG", "PNG", "GIF", "BMP"), ("L", "LA", "RGB", "RGBA", "CMYK", "P")
 _OF_FILE_MANAGERS = (".DS_Store", "._*", "Thumbs.db")  # of macOS and Windows
 _MAX_NAMED = 5  # files in a message
+_MAX_FILE_BYTES = 1 << 28  # more than any camera's, and little enough for memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +143,7 @@ def names_below(data_dir: Path, folder: str, left_out: Sequence[str] = ()) -> li
     Raises:
         FileNotFoundError: if there is no such folder.
         ValueError: if something there is a link, has a name that cannot be printed, or is neither a folder nor a file;
-            or a file is empty; or a folder is empty, or holds both files and folders. Names it.
+            or a file is empty; or a folder is empty, holds both files and folders, or lies in 32 others. Names it.
     """
     top, folder = files.inside(data_dir, folder), str(PurePosixPath(folder))
     if not top.is_dir():
@@ -209,7 +211,7 @@ def decode(
     Raises:
         ValueError: if it cannot be read or is no image of that shape; names it.
     """
-    content = _content(data_dir, name)
+    content = content_of(name, data_dir)
     formats, other_modes = (("PNG",), ()) if is_mask else (_FORMATS, _OTHER_MODES)
     try:
         pixels = encoded.decode(
@@ -228,7 +230,25 @@ def decode(
 
 def sha256_of_file(name: str, data_dir: Path) -> str:
     """SHA-256 of a file's bytes; raises ValueError that names it if it cannot be read."""
-    return hashlib.sha256(_content(data_dir, name)).hexdigest()
+    return hashlib.sha256(content_of(name, data_dir)).hexdigest()
+
+
+def content_of(name: str, data_dir: Path) -> bytes:
+    """Bytes of a file below ``data_dir``; raises ValueError that names it if it cannot be read or is too large."""
+    path = data_dir / name
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ValueError(f"{path} must hold at most {_MAX_FILE_BYTES:,} bytes.")
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def is_of_a_file_manager(entry: "os.DirEntry[str]") -> bool:
+    """Whether macOS or Windows left a file in a folder that was looked at."""
+    return any(fnmatchcase(entry.name, pattern) for pattern in _OF_FILE_MANAGERS) and entry.is_file(
+        follow_symlinks=False
+    )
 
 
 def content_sha256(names: Sequence[str], digests: Sequence[str]) -> str:
@@ -304,20 +324,15 @@ def _split(labels_B: np.ndarray, dataset: Mapping[str, Any]) -> tuple[np.ndarray
     return splits.drawn_per_class(labels_B, num_images)
 
 
-def _content(data_dir: Path, name: str) -> bytes:
-    try:
-        return (data_dir / name).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{data_dir / name} cannot be read: {error.strerror}.") from error
-
-
 def _files_below(folder: Path, name: str, below: str, left_out: Sequence[str]) -> list[str]:
+    if below.count("/") > MAX_DEPTH:
+        raise ValueError(f"folders must not lie in more than {MAX_DEPTH} others, got {below!r:.80} below {name!r:.40}.")
     with os.scandir(folder) as scan:
         entries = [
             entry
             for entry in scan
             if not any(fnmatchcase(f"{below}{entry.name}", pattern) for pattern in left_out)
-            and not (entry.is_file(follow_symlinks=False) and _is_of_a_file_manager(entry.name))
+            and not is_of_a_file_manager(entry)
         ]
     for entry in entries:
         if not entry.name.isprintable() or entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
@@ -335,7 +350,3 @@ def _files_below(folder: Path, name: str, below: str, left_out: Sequence[str]) -
         else:
             found.append(f"{name}/{entry.name}")
     return found
-
-
-def _is_of_a_file_manager(name: str) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in _OF_FILE_MANAGERS)

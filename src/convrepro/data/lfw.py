@@ -1,8 +1,9 @@
 """Labelled Faces in the Wild as scikit-learn reads it: people with many images, the middle of each, shrunk and grey."""
 
 import contextlib
+import hashlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import numpy as np
 import torch
 from sklearn.datasets import fetch_lfw_people
 
-from convrepro.data import files, image_tree, splits
+from convrepro.data import encoded, files, image_tree, splits
 from convrepro.data.image_set import ImageSet, ImageSplit
 
 _HOME, _FACES = "lfw_home", "lfw_funneled"
 _MAX_FILE_BYTES = 1 << 24  # the official ones hold less than 40,000
 _MAX_IMAGES = 1 << 17
+_SIZE = (250, 250)  # width and height
 
 
 def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
@@ -36,9 +38,9 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
     files.find(dataset, data_dir)
     names = image_tree.names_below(data_dir, folder)
     _check_names(names, folder, data_dir)
-    digests = [image_tree.sha256_of_file(name, data_dir) for name in names]
+    digests = [_checked_sha256(name, data_dir) for name in names]
     image_tree.check_content(dataset, names, digests)
-    with _scratch_home(data_dir) as home:
+    with _scratch_home(data_dir, names) as home:
         try:
             people = fetch_lfw_people(
                 data_home=home,
@@ -68,17 +70,30 @@ def _check_names(names: list[str], folder: str, data_dir: Path) -> None:
             raise ValueError(f"{path} must hold at most {_MAX_FILE_BYTES:,} bytes.")
 
 
-@contextlib.contextmanager
-def _scratch_home(data_dir: Path) -> Iterator[Path]:
-    """A folder like ``data_dir`` in which scikit-learn may write.
+def _checked_sha256(name: str, data_dir: Path) -> str:
+    """Of the file of an image; scikit-learn opens files of any format and size."""
+    content = image_tree.content_of(name, data_dir)
+    try:
+        encoded.check_size(content, _SIZE, ("JPEG",))
+    except ValueError as error:
+        raise ValueError(f"{data_dir / name} cannot be used: {error}.") from error
+    return hashlib.sha256(content).hexdigest()
 
-    It keeps what it read beside the images and would not see that they have changed; and it asks for the lists of
-    pairs, of which it reads nothing here.
+
+@contextlib.contextmanager
+def _scratch_home(data_dir: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A folder like ``data_dir``, with links to the images that were listed, in which scikit-learn may write.
+
+    It keeps what it read beside the images, pickled, and would neither see that they have changed nor that somebody
+    else put a pickle there; it reads every file beside them; and it asks for the lists of pairs, of which it reads
+    nothing here.
     """
     with tempfile.TemporaryDirectory(prefix="convrepro-") as temporary:
         home = Path(temporary) / _HOME
-        home.mkdir()
-        (home / _FACES).symlink_to((data_dir / _HOME / _FACES).resolve())
+        top = data_dir.resolve()
+        for name in names:
+            (Path(temporary) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(temporary) / name).symlink_to(top / name)
         for name in ("pairsDevTrain.txt", "pairsDevTest.txt", "pairs.txt"):
             (home / name).touch()
         yield Path(temporary)

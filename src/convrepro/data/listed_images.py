@@ -14,6 +14,7 @@ from convrepro.data.image_tree import Files, FileSet
 
 _PARTS = ("train", "validation", "test")
 _MAX_NAMED = 5  # files in a message
+_MAX_LIST_BYTES = 1 << 26
 
 
 def read(dataset: Mapping[str, Any], data_dir: Path) -> FileSet:
@@ -70,18 +71,23 @@ def lines_of(dataset: Mapping[str, Any], data_dir: Path, name: str) -> list[str]
 
     Raises:
         FileNotFoundError: if it is missing.
-        ValueError: if it is no text, is empty or has an empty line.
+        ValueError: if it is no text, is too large or empty, or has a line that is empty or cannot be printed.
     """
     path = files.inside(data_dir, name)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        if path.stat().st_size > _MAX_LIST_BYTES:
+            raise ValueError(f"{path} must hold a list of at most {_MAX_LIST_BYTES:,} bytes.")
+        lines = [line.rstrip() for line in path.read_text(encoding="utf-8").splitlines()]
     except FileNotFoundError as error:
         raise FileNotFoundError(f"no {name} in {data_dir}; {files.remedy(dataset, data_dir)}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a list: {error}.") from error
-    if not lines or not all(line.strip() for line in lines):
+    if not lines or not all(lines):
         raise ValueError(f"{path} must hold a list without empty lines.")
-    return [line.rstrip() for line in lines]
+    for number, line in enumerate(lines, start=1):
+        if not line.isprintable():
+            raise ValueError(f"line {number} of {path} must be of characters that can be printed, got {line!r:.60}.")
+    return lines
 
 
 def check_length(dataset: Mapping[str, Any], part: str, found: Files, lists: Sequence[str]) -> None:

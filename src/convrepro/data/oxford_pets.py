@@ -31,7 +31,7 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> FileSet:
     found, listed, breeds = {}, {}, dict[int, str]()
     for part in ("train", "test"):
         entries = [
-            _entry(line, name, breeds)
+            _entry(line, name, breeds, dataset["options"]["breeds"])
             for name in lists[part]
             for line in listed_images.lines_of(dataset, data_dir, name)
         ]
@@ -42,19 +42,22 @@ def read(dataset: Mapping[str, Any], data_dir: Path) -> FileSet:
         )
         listed_images.check_length(dataset, part, found[part], lists[part])
         listed[" and ".join(lists[part])] = found[part].names
-    if sorted(breeds) != list(range(num_breeds := dataset["options"]["breeds"])):
+    if len(breeds) != (num_breeds := dataset["options"]["breeds"]):
         raise ValueError(f"lists of {dataset['name']} must have labels 1 .. {num_breeds}, got {len(breeds)} labels.")
     listed_images.check_listed(dataset, data_dir, folders["images"], listed)
     _check_masks(dataset, data_dir, [mask for part in found.values() for mask in part.masks or []])
     return FileSet(data_dir=data_dir, **found)
 
 
-def _entry(line: str, name: str, breeds: dict[int, str]) -> tuple[str, int]:
+def _entry(line: str, name: str, breeds: dict[int, str], num_breeds: int) -> tuple[str, int]:
     """Name and label of an image; notes the breed that a label stands for."""
-    fields = line.split()
-    if len(fields) != 4 or not all(field.isdecimal() for field in fields[1:]) or int(fields[1]) < 1:
-        raise ValueError(f"a line of {name} must be <image> <label> <species> <number>, got {line!r}.")
-    breed, label = fields[0].rpartition("_")[0], int(fields[1]) - 1
+    fields, labels = line.split(), {str(label + 1): label for label in range(num_breeds)}
+    if len(fields) != 4 or not all(field.isdecimal() for field in fields[1:]) or fields[1] not in labels:
+        raise ValueError(
+            f"a line of {name} must be <image> <label> <species> <number>, the label in 1 .. {num_breeds}, "
+            f"got {line!r:.80}."
+        )
+    breed, label = fields[0].rpartition("_")[0], labels[fields[1]]
     if breeds.setdefault(label, breed) != breed:
         raise ValueError(f"label {label + 1} must be {breeds[label]} in every line, got {line!r} in {name}.")
     return fields[0], label

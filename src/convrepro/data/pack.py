@@ -11,7 +11,6 @@ JPEG or PNG, masks PNG.
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -22,10 +21,11 @@ import torch
 from PIL import Image
 
 from convrepro import durable
-from convrepro.data import encoded, files, masks, splits
+from convrepro.data import encoded, files, masks, npz, splits
 from convrepro.data.image_set import ImageSet, ImageSplit
 
 _MAX_BYTES = 1 << 32  # of a pack's arrays together, and of its decoded images
+_MAX_GROWTH, _SLACK_BYTES = 16, 1 << 25  # of a pack's arrays: encoded images do not shrink any further
 
 
 def read(dataset: Mapping[str, Any], data_dir: Path) -> ImageSet:
@@ -106,24 +106,22 @@ def _read_arrays(pack: str, content: bytes, names: Sequence[str]) -> dict[str, n
     """Lists of integers from an ``.npz`` file. What its headers claim is checked before memory is taken."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = {name: archive.getinfo(f"{name}.npy") for name in names}
-            if sum(member.file_size for member in members.values()) > _MAX_BYTES:
-                raise ValueError(f"it unpacks to more than {_MAX_BYTES:,} bytes")
+            members = {name: npz.member(archive, name) for name in names}
+            max_bytes = min(_MAX_BYTES, len(content) * _MAX_GROWTH + _SLACK_BYTES)
+            if sum(member.file_size for member in members.values()) > max_bytes:
+                raise ValueError(f"it unpacks to more than {max_bytes:,} bytes")
             return {name: _read_array(archive, member) for name, member in members.items()}
-    except (zipfile.BadZipFile, KeyError, ValueError, RuntimeError, EOFError, zlib.error) as error:
-        raise ValueError(f"{pack} is not an image pack: {str(error).splitlines()[0].strip('.')}.") from error
+    except npz.BROKEN as error:
+        raise ValueError(f"{pack} is not an image pack: {npz.reason(error)}.") from error
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     with archive.open(member) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version != (1, 0):
-            raise ValueError(f"{member.filename} must have format version 1.0, got {version}")
-        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-        claimed = len(shape) == 1 and dtype.kind in "iu" and shape[0] * dtype.itemsize
+        shape, _, dtype = npz.read_header(stream, member.filename)
+        claimed = shape[0] * dtype.itemsize if len(shape) == 1 and dtype.kind in "iu" else 0
         if not claimed or claimed != member.file_size - stream.tell():
             raise ValueError(f"{member.filename} must be a list of integers, its header says {dtype} {shape}")
-        return np.frombuffer(stream.read(), dtype)
+        return np.frombuffer(npz.read_numbers(stream, claimed, member.filename), dtype)
 
 
 def _checked_offsets(pack: str, arrays: Mapping[str, np.ndarray], which: str = "") -> list[int]:

@@ -1,6 +1,7 @@
 """Weights that others have trained, put into our networks: torchvision's, or those of a run on other classes."""
 
 import hashlib
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ from convrepro.models.resnet_imagenet import ResNetImageNet
 from convrepro.models.torchvision_network import TorchvisionNetwork
 
 _COUNTER = "num_batches_tracked"  # of batch normalisation: some of torchvision's files lack it, and it computes nothing
+_MAX_FILE_BYTES = 1 << 32  # the largest file that torchvision publishes has 2.5 GB
+# What torch raises on a file that is no weights, or holds anything but tensors.
+_BROKEN = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OSError)
 _AUXILIARY = ("aux1.", "aux2.")  # GoogLeNet's auxiliary classifiers, which our network has not
 _RESNET_NAMES = (  # of torchvision's layers, and ours; blocks count from 0 there and from 1 here
     (r"^conv1\.", "stem.conv."),
@@ -29,7 +33,7 @@ _RESNET_NAMES = (  # of torchvision's layers, and ours; blocks count from 0 ther
 )
 
 
-def load_pretrained(network: nn.Module, name: str, *, progress: bool = True) -> None:
+def load_pretrained(network: nn.Module, name: str) -> None:
     """Puts weights that torchvision publishes into a network, in place.
 
     They are read from the folder where torch keeps downloads, and downloaded once if they are not there. The
@@ -44,7 +48,6 @@ def load_pretrained(network: nn.Module, name: str, *, progress: bool = True) -> 
     Args:
         network: a ``ResNetImageNet`` or ``TorchvisionNetwork``.
         name: the weights in ``torchvision.models``: ``ResNet34_Weights.IMAGENET1K_V1``.
-        progress: whether a bar on stderr shows the download.
 
     Raises:
         ValueError: if there are no such weights, if they cannot be downloaded, if their file is not the published one,
@@ -57,9 +60,7 @@ def load_pretrained(network: nn.Module, name: str, *, progress: bool = True) -> 
             f"{name} must go into a network with a max-pool and its strides in 3x3 convolutions, as torchvision's have."
         )
     own = _ordinary_shapes(network)  # refuses operators before anything is downloaded
-    published: dict[str, torch.Tensor] = torch.load(
-        published_file(name, progress=progress), map_location="cpu", weights_only=True
-    )
+    published = _read(published_file(name))
     named = {_our_name(network, key): values for key, values in published.items() if not key.startswith(_AUXILIARY)}
     fresh = _left_out(network, own, named)
     weights = {key: values for key, values in named.items() if not key.startswith(fresh) and _COUNTER not in key}
@@ -78,8 +79,10 @@ def load_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
         weights: the run's ``state_dict()``.
 
     Raises:
-        ValueError: if they are another network's.
+        ValueError: if they are another network's, or no weights.
     """
+    if not _are_weights(weights):
+        raise ValueError("the weights of a run must be tensors by their names, and nothing else.")
     fresh = classifier_of(network) + "."
     kept = {key: values for key, values in weights.items() if not key.startswith(fresh)}
     expected = {key: values.shape for key, values in network.state_dict().items() if not key.startswith(fresh)}
@@ -87,12 +90,11 @@ def load_weights(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
     network.load_state_dict(kept, strict=False)
 
 
-def published_file(name: str, *, progress: bool = True) -> Path:
+def published_file(name: str) -> Path:
     """The file of weights that torchvision publishes, where torch keeps downloads; downloaded if it is not there.
 
     Args:
         name: as of ``load_pretrained``.
-        progress: whether a bar on stderr shows the download.
 
     Raises:
         ValueError: if there are no such weights, if they cannot be downloaded, or if their file is not the published
@@ -102,18 +104,45 @@ def published_file(name: str, *, progress: bool = True) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
     sha256 = path.stem.rpartition("-")[2]  # its first digits: torchvision names files by them
     if not path.exists():
+        from convrepro.data import downloads  # not needed where the file is
+
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=sha256, progress=progress)
-        except (OSError, RuntimeError) as error:
+            downloads.retrieve(url, path, max_bytes=_MAX_FILE_BYTES, check=lambda file: _check(file, sha256))
+        except (OSError, ValueError) as error:
             raise ValueError(
                 f"{name} is not at {path} and cannot be downloaded ({error}); put {url} there yourself."
             ) from error
+    try:
+        _check(path, sha256)
+    except ValueError as error:
+        raise ValueError(f"{path} is not the file of {name}: {error}; delete it.") from error
+    return path
+
+
+def _check(path: Path, sha256: str) -> None:
+    """Raises ValueError unless the SHA-256 of a file starts with these digits."""
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()[: len(sha256)]
     if found != sha256:
-        raise ValueError(f"{path} is not the file of {name}: its SHA-256 starts with {found}; delete it.")
-    return path
+        raise ValueError(f"its SHA-256 starts with {found}")
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    """Weights by their names; never unpickled: the digits in a file's name are too few to trust it."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except _BROKEN as error:
+        raise ValueError(f"{path} cannot be read as weights ({type(error).__name__}); delete it.") from error
+    if not _are_weights(found):
+        raise ValueError(f"{path} must hold tensors by their names, and nothing else; delete it.")
+    weights: dict[str, torch.Tensor] = found
+    return weights
+
+
+def _are_weights(found: Any) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(name, str) and isinstance(values, torch.Tensor) for name, values in found.items()
+    )
 
 
 def _url(name: str) -> str:
