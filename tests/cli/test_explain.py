@@ -1,6 +1,5 @@
 """``convrepro explain``."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import yaml
 from tests.cli.conftest import SERIAL, TINY_TABLE, Command
 
 from convrepro import config_files
+from convrepro.records import attempts
 
 HEAVY = ("torch", "lightning", "hydra", "pandas", "matplotlib", "scipy", "numpy")
 SMALL = ("tiny", "--images", "0.2", "--seeds", "1")
@@ -41,13 +41,11 @@ def test_a_cell_without_records_comes_with_the_command_that_makes_them(convrepro
 def test_a_run_that_failed_says_why(convrepro: Command) -> None:
     convrepro("run", *SMALL, "--only", "conv=dk", *SERIAL)
     record = next(Path("results/records").iterdir())
-    failure = Path("results/runs") / record.stem / "failure.json"
     record.unlink()
-    failure.parent.mkdir(parents=True, exist_ok=True)
-    failure.write_text(json.dumps({"reason": "out of memory"}))
+    attempts.claim(Path("results/runs") / record.stem).end("failed", "out of memory")
     code, out, _ = convrepro("explain", "tiny", "conv=dk", *SMALL[1:])
     assert code == 1
-    assert "seed 0  failed: out of memory" in out
+    assert "seed 0  failed: out of memory (attempt 1)" in out
 
 
 def test_a_broken_record_is_named(convrepro: Command) -> None:

@@ -75,7 +75,7 @@ def test_an_interrupt_is_130_and_says_what_goes_on(convrepro: Command, monkeypat
     monkeypatch.setattr(run, "command", interrupt)
     monkeypatch.setattr(listing, "command", interrupt)
     code, _, err = convrepro("run", "quickstart")
-    assert (code, err) == (130, "convrepro: interrupted; the same command goes on after the last finished epoch\n")
+    assert (code, err) == (130, "convrepro: interrupted; the same command goes on where it stopped\n")
     assert convrepro("list") == (130, "", "convrepro: interrupted\n")
 
 

@@ -196,7 +196,7 @@ def test_a_failing_run_is_listed_and_the_others_are_done(convrepro: Command, mon
     assert "records: 3 of 4" in out
     assert "convrepro: digits cnn4 dk seed 0: failed, RuntimeError: out of luck" in err
     _, status, _ = convrepro("status", "tiny", "--images", "0.2")
-    assert "seed 0: RuntimeError: out of luck" in status
+    assert "seed 0 failed: RuntimeError: out of luck (attempt 1)" in status
 
 
 def test_a_count_table_needs_no_data_and_no_training(convrepro: Command, monkeypatch: pytest.MonkeyPatch) -> None:

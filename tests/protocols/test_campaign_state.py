@@ -13,7 +13,7 @@ import torch
 from convrepro.protocols import campaign_state
 from convrepro.protocols.campaign_state import restore, save
 from convrepro.protocols.identity import run_id_of
-from convrepro.records import Record, archive, store, workspace
+from convrepro.records import Record, archive, attempts, store, workspace
 from convrepro.training import checkpoints
 
 DONE, SELECTING, TRAINING = ("done", 0), ("open", 0), ("open", 10)
@@ -206,8 +206,7 @@ def test_a_run_without_a_checkpoint_there_is_taken_from_the_state(results_dir: P
     save(tmp_path / "out", results_dir, RUNS)
     run_dir = workspace.run_dir(tmp_path / "again", *_run(*TRAINING))
     (run_dir / "train").mkdir(parents=True)
-    (run_dir / "claim.lock").touch()
-    workspace.write_failure(tmp_path / "again", *_run(*TRAINING), "out of luck")
+    attempts.claim(run_dir).end("failed", "out of luck")
     (run_dir.with_name(f".{run_dir.name}.partial")).mkdir()  # of a restore that was killed
     restore(tmp_path / "out", tmp_path / "again")
     assert list(checkpoints.whole(run_dir / "train")) == [2]
@@ -218,12 +217,12 @@ def test_a_run_that_another_process_works_on_is_left(results_dir: Path, tmp_path
     """It has no checkpoint yet."""
     save(tmp_path / "out", results_dir, RUNS)
     run_dir = workspace.run_dir(tmp_path / "again", *_run(*TRAINING))
-    with workspace.claim(run_dir):
-        (run_dir / "train").mkdir()
-        restore(tmp_path / "out", tmp_path / "again")
-        assert {path.name for path in run_dir.iterdir()} == {"claim.lock", "train"}
-        with pytest.raises(workspace.Claimed), workspace.claim(run_dir):
-            pass
+    claim = attempts.claim(run_dir)
+    (run_dir / "train").mkdir()
+    restore(tmp_path / "out", tmp_path / "again")
+    assert {path.name for path in run_dir.iterdir()} == {"attempt1.json", "train"}
+    claim.check()
+    claim.end(None)
     assert workspace.state(tmp_path / "again", *_run(*SELECTING)) == "interrupted"
 
 

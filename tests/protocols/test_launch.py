@@ -1,17 +1,22 @@
 """Runs in turn and side by side."""
 
 import dataclasses
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pytest
 from tests.protocols.test_run import TINY
 
+from convrepro.durable import DiskFull
+from convrepro.protocols.attempt import Outcome, Report
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.launch import default_launcher, launch
 from convrepro.protocols.schema import Config
-from convrepro.records import store, workspace
+from convrepro.records import attempts, store, workspace
 
 
 def _configs(results_dir: Path) -> list[Config]:
@@ -56,13 +61,13 @@ def test_seeds_of_a_cell_go_together_where_the_machine_says_so(tmp_path: Path, l
 
 
 def test_an_unknown_launcher() -> None:
-    with pytest.raises(ValueError, match="`launcher` must be one of serial, joblib, got 'rocket'"):
+    with pytest.raises(ValueError, match="`launcher` must be one of serial, joblib, ray, submitit, got 'rocket'"):
         list(launch([], launcher="rocket"))
 
 
 @pytest.mark.parametrize("launcher", ["serial", "joblib"])
 def test_progress_of_every_run_is_told(tmp_path: Path, launcher: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("convrepro.protocols.launch._SECONDS_BETWEEN_REPORTS", 0.01)
+    monkeypatch.setattr("convrepro.protocols.attempt._SECONDS_BETWEEN_REPORTS", 0.01)
     told: dict[int, float] = {}
     one = compose([*TINY, "protocol.images=1", f"machine.results_dir='{tmp_path}'"])
     runs = [dataclasses.replace(one, seed=seed) for seed in (0, 1)]
@@ -72,13 +77,39 @@ def test_progress_of_every_run_is_told(tmp_path: Path, launcher: str, monkeypatc
 
 
 @pytest.mark.parametrize("launcher", ["serial", "joblib"])
-def test_a_run_of_another_process_is_left_to_it(tmp_path: Path, launcher: str) -> None:
+def test_a_run_of_another_process_is_waited_for(tmp_path: Path, launcher: str) -> None:
     one, _, other = _configs(tmp_path)
-    with workspace.claim(workspace.run_dir(tmp_path, run_id(one), one.seed)):
-        outcomes = {outcome.config.seed: outcome for outcome in launch([one, other], launcher=launcher)}
-    assert outcomes[0].is_elsewhere
-    assert (outcomes[0].record, outcomes[0].failure) == (None, "")
-    assert outcomes[1].record is not None
+    one = dataclasses.replace(one, machine=dataclasses.replace(one.machine, lease_seconds=0.4))
+    claim = attempts.claim(workspace.run_dir(tmp_path, run_id(one), one.seed), lease_seconds=0.4)
+    seen = []
+    for outcome in launch([one, other], launcher=launcher):
+        seen.append((outcome.config.seed, outcome.is_elsewhere, outcome.record is not None, outcome.failure))
+        if outcome.is_elsewhere:
+            threading.Timer(1.0, claim.end, ["interrupted"]).start()  # longer than a lease: it is not robbed
+    assert sorted(seen[:2]) == [(0, True, False, ""), (1, False, True, "")]
+    assert seen[2:] == [(0, False, True, "")]
+    found = store.read(workspace.records_dir(tmp_path), run_id(one), 0)
+    assert found is not None
+    assert found.environment["attempt"] == 2
+
+
+@pytest.mark.parametrize("launcher", ["serial", "joblib"])
+def test_a_full_disk_ends_the_launch(tmp_path: Path, launcher: str) -> None:
+    """Every run would fail alike."""
+    runs = _configs(tmp_path)
+    with pytest.raises(DiskFull, match="no space left for the record"):
+        list(_launched_over(_full, runs, launcher))
+
+
+def _full(configs: Sequence[Config], tell: Report, *, is_patient: bool = False) -> list[Outcome]:
+    return [Outcome(config=config, failure="no space left for the record", is_disk_full=True) for config in configs]
+
+
+def _launched_over(work: Any, runs: Sequence[Config], launcher: str) -> Iterator[Outcome]:
+    """``launch`` with something else than a real attempt."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("convrepro.protocols.launch.attempt", work)
+        yield from launch(runs, launcher=launcher)
 
 
 def test_several_trainings_go_side_by_side_where_there_are_several_cores(

@@ -18,7 +18,7 @@ from convrepro.protocols.network import build_network
 from convrepro.protocols.run import run, run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.protocols.train import load_data
-from convrepro.records import Record, store, workspace
+from convrepro.records import Record, attempts, store, workspace
 from convrepro.training import Learner, checkpoints
 
 TINY = [
@@ -280,8 +280,9 @@ def test_seeds_together_leave_the_records_and_weights_of_seeds_alone(
 
 def test_a_seed_of_another_process_is_left_to_it(tmp_path: Path) -> None:
     configs = _seeds(tmp_path, "recipe.epochs=1")
-    with workspace.claim(workspace.run_dir(tmp_path, run_id(configs[1]), 1)):
-        assert run_seeds(configs).keys() == {0, 2}
+    claim = attempts.claim(workspace.run_dir(tmp_path, run_id(configs[1]), 1))
+    assert run_seeds(configs).keys() == {0, 2}
+    claim.end(None)
     assert store.read(workspace.records_dir(tmp_path), run_id(configs[1]), 1) is None
 
 
@@ -322,8 +323,8 @@ def test_a_failure_is_noted_for_every_seed_of_the_group(tmp_path: Path) -> None:
     configs = _seeds(tmp_path)
     with pytest.raises(OSError, match="the disk is full"):
         run_seeds(configs, report=fail)
-    assert {workspace.failure(tmp_path, run_id(configs[0]), seed) for seed in (0, 1, 2)} == {
-        "OSError: the disk is full"
+    assert {workspace.ending(tmp_path, run_id(configs[0]), seed) for seed in (0, 1, 2)} == {
+        "OSError: the disk is full (attempt 1)"
     }
 
 
@@ -345,11 +346,48 @@ def test_a_record_that_another_process_finishes_before_the_claim_is_taken_as_it_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = _config(tmp_path, "recipe.epochs=1")
-    claim, theirs = workspace.claim, run(_config(tmp_path / "other", "recipe.epochs=1"))
+    claim, theirs = attempts.claim, run(_config(tmp_path / "other", "recipe.epochs=1"))
 
-    def late(folder: Path) -> Any:
+    def late(folder: Path, **how: Any) -> Any:
         store.write(workspace.records_dir(tmp_path), theirs)
-        return claim(folder)
+        return claim(folder, **how)
 
-    monkeypatch.setattr(workspace, "claim", late)
+    monkeypatch.setattr(attempts, "claim", late)
     assert run(config, report=_stop_at(0.0)) == theirs
+
+
+@pytest.mark.parametrize("moment", ["epoch", "record"])
+def test_a_run_that_was_taken_over_is_discarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """A second attempt begins while the first is at an epoch's end, or between its check and its record."""
+    config = _config(tmp_path, "recipe.epochs=1")
+    folder = workspace.run_dir(tmp_path, run_id(config), 0)
+    check, theirs = attempts.Claim.check, run(_config(tmp_path / "other", "recipe.epochs=1"))
+    told = iter([None] * (moment == "record"))
+
+    def late(claim: attempts.Claim) -> None:
+        if next(told, moment) is None:
+            return check(claim)
+        if moment == "record":
+            check(claim)
+            store.write(workspace.records_dir(tmp_path), theirs)
+            return None
+        attempts._path(folder, 2).write_text("somebody else's")
+        return check(claim)
+
+    monkeypatch.setattr(attempts.Claim, "check", late)
+    if moment == "record":
+        assert run(config) == theirs
+        return
+    with pytest.raises(attempts.Lost):
+        run(config)
+    assert store.read(workspace.records_dir(tmp_path), run_id(config), 0) is None
+    assert sorted(path.name for path in folder.glob("attempt*")) == ["attempt1.json", "attempt2.json"]
+
+
+def test_a_record_says_which_attempt_made_it(tmp_path: Path) -> None:
+    config = _config(tmp_path, "recipe.epochs=1")
+    attempts.claim(workspace.run_dir(tmp_path, run_id(config), 0)).end("failed", "out of luck")
+    assert run(config).environment["attempt"] == 2
+    assert attempts.latest(workspace.run_dir(tmp_path, run_id(config), 0)) is None

@@ -1,14 +1,14 @@
 """States of a run, as the disk tells them."""
 
 import dataclasses
-import multiprocessing
-from multiprocessing.synchronize import Event
+import json
 from pathlib import Path
 
 import pytest
 from tests.records.test_store import RECORD
 
-from convrepro.records import store, workspace
+from convrepro import durable, processes
+from convrepro.records import attempts, store, workspace
 
 
 def test_nothing_there_is_missing(tmp_path: Path) -> None:
@@ -29,38 +29,67 @@ def test_a_checkpoint_without_a_claim_is_an_interrupted_run(tmp_path: Path) -> N
     assert workspace.state(tmp_path, "aa", 0) == "interrupted"
 
 
-def test_a_failure_keeps_its_reason_until_it_is_cleared(tmp_path: Path) -> None:
-    workspace.write_failure(tmp_path, "aa", 0, "no data")
-    assert workspace.state(tmp_path, "aa", 0) == "failed"
-    assert workspace.failure(tmp_path, "aa", 0) == "no data"
-    workspace.clear_failure(tmp_path, "aa", 0)
-    assert workspace.state(tmp_path, "aa", 0) == "missing"
-
-
-def _hold(folder: Path, held: Event, let_go: Event) -> None:
-    with workspace.claim(folder):
-        held.set()
-        let_go.wait(30)
-
-
-def test_a_claim_holds_against_other_processes_and_ends_with_its_own(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    held, let_go = context.Event(), context.Event()
+@pytest.mark.parametrize("state", ["failed", "interrupted"])
+def test_an_attempt_keeps_how_it_ended_until_the_next(tmp_path: Path, state: str) -> None:
     folder = workspace.run_dir(tmp_path, "aa", 0)
-    process = context.Process(target=_hold, args=(folder, held, let_go))
-    process.start()
-    try:
-        assert held.wait(30)
-        assert workspace.state(tmp_path, "aa", 0) == "running"
-        assert workspace.states(tmp_path, [("aa", 0)]) == {("aa", 0): "running"}
-        with pytest.raises(workspace.Claimed, match="another process works on"), workspace.claim(folder):
-            pass
-    finally:
-        process.kill()
-        process.join()
+    attempts.claim(folder).end(state, "no data")  # type: ignore[arg-type]
+    assert workspace.state(tmp_path, "aa", 0) == state
+    assert workspace.ending(tmp_path, "aa", 0) == "no data (attempt 1)"
+    second = attempts.claim(folder)
+    assert workspace.states(tmp_path, [("aa", 0)]) == {("aa", 0): "running"}
+    assert workspace.ending(tmp_path, "aa", 0).endswith("(attempt 2)")
+    second.end(None)
     assert workspace.state(tmp_path, "aa", 0) == "missing"
-    with workspace.claim(folder):
-        pass
+    assert workspace.ending(tmp_path, "aa", 0) == ""
+
+
+def test_an_attempt_of_a_dead_process_is_interrupted(tmp_path: Path) -> None:
+    folder = workspace.run_dir(tmp_path, "aa", 0)
+    _abandon(folder)
+    assert workspace.state(tmp_path, "aa", 0) == "interrupted"
+    assert workspace.ending(tmp_path, "aa", 0).startswith("its process ended without a word")
+
+
+def _abandon(folder: Path) -> None:
+    """Leaves the attempt of a process that is dead."""
+    claim = attempts.claim(folder)
+    newest = attempts.latest(folder)
+    assert newest is not None
+    claim.end(None)
+    dead = dataclasses.replace(processes.this(), started="1")
+    content = dataclasses.asdict(dataclasses.replace(newest, process=dead))
+    durable.write(folder / f"attempt{newest.number}.json", json.dumps(content))
+
+
+def test_what_killed_processes_left_is_cleaned_and_nothing_else(tmp_path: Path) -> None:
+    """Seed 0 has its record; seed 1 has not, seed 2 is being finished by somebody."""
+    dead = processes.tag(dataclasses.replace(processes.this(), started="1"))
+    for seed in (0, 1, 2):
+        folder = workspace.run_dir(tmp_path, "aa", seed)
+        (folder / "train").mkdir(parents=True)
+        (folder / "train" / "epoch1.ckpt").touch()
+        (folder / "train" / "metrics.csv").touch()
+        (folder / "train" / f".epoch2.ckpt.{dead}.x.tmp").touch()
+        if seed < 2:
+            _abandon(folder)
+    claim = attempts.claim(workspace.run_dir(tmp_path, "aa", 2))
+    for seed in (0, 2):
+        store.write(workspace.records_dir(tmp_path), dataclasses.replace(RECORD, seed=seed))
+    workspace.clean(tmp_path, [("aa", seed) for seed in (0, 1, 2, 3)])
+    left = {path.relative_to(tmp_path / "runs").as_posix() for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    assert left == {
+        *(f"aa-seed{seed}/train/metrics.csv" for seed in (0, 1, 2)),
+        *(f"aa-seed{seed}/train/epoch1.ckpt" for seed in (1, 2)),
+        *(f"aa-seed{seed}/attempt1.json" for seed in (1, 2)),
+    }
+    claim.end(None)
+
+
+def test_a_finished_run_leaves_no_empty_folder(tmp_path: Path) -> None:
+    claim = attempts.claim(workspace.run_dir(tmp_path, "aa", 0))
+    claim.end(None)
+    workspace.tidy(tmp_path, RECORD)
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_broken_record_is_unreadable(tmp_path: Path) -> None:
@@ -73,7 +102,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_any_work(tmp_path: Path
     with pytest.raises(ValueError, match=r"cannot write to .*file/results: .*; choose another folder"):
         workspace.check_writable(tmp_path / "file" / "results")
     workspace.check_writable(tmp_path / "new" / "results")
-    assert list((tmp_path / "new" / "results").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.fixture
@@ -82,7 +111,7 @@ def several(tmp_path: Path) -> dict[workspace.Run, str]:
     store.write(workspace.records_dir(tmp_path), RECORD)
     store.write(workspace.records_dir(tmp_path), dataclasses.replace(RECORD, seed=1, status="diverged"))
     store.write(workspace.records_dir(tmp_path), dataclasses.replace(RECORD, seed=2)).write_text("{")
-    workspace.write_failure(tmp_path, "aa", 3, "no data")
+    attempts.claim(workspace.run_dir(tmp_path, "aa", 3)).end("failed", "no data")
     folder = workspace.run_dir(tmp_path, "aa", 4) / "train"
     folder.mkdir(parents=True)
     (folder / "epoch1.ckpt").touch()
@@ -116,6 +145,7 @@ def test_a_record_is_read_once_until_its_file_changes(
     monkeypatch.setattr(store, "read", noted)
     workspace.states(tmp_path, [("aa", 0), ("aa", 1)])
     assert read == []
+    store.path_of(workspace.records_dir(tmp_path), "aa", 0).unlink()
     store.write(workspace.records_dir(tmp_path), dataclasses.replace(RECORD, status="diverged"))
     assert workspace.states(tmp_path, [("aa", 0), ("aa", 1)])["aa", 0] == "diverged"
     assert read == [0]

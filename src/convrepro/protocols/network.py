@@ -82,7 +82,10 @@ def check_pretrained(configs: Iterable[Config]) -> None:
 
 
 def _weights_of(config: Config, identity: str) -> dict[str, torch.Tensor]:
-    weights: dict[str, torch.Tensor] = load_checkpoint(_found_weights(config, identity))["weights"]
+    path = _found_weights(config, identity)
+    weights = load_checkpoint(path).get("weights")
+    if not isinstance(weights, dict):
+        raise ValueError(f"{path} holds no weights; delete the run's folder and record, and run it again.")
     return weights
 
 

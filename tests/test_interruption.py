@@ -1,0 +1,124 @@
+"""Signals: at once where nothing is to be saved, later where something is, and never twice in vain."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+
+import pytest
+
+from convrepro import interruption
+from convrepro.interruption import Interrupted
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    with interruption.heeded():
+        yield
+
+
+def _send(number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(0.01)  # the handler runs between two instructions
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
+def test_a_signal_interrupts_with_its_exit_code(number: int, exit_code: int) -> None:
+    with pytest.raises(Interrupted, match=f"stopped by {signal.Signals(number).name}") as raised:
+        _send(number)
+    assert raised.value.exit_code == exit_code
+    assert interruption.requested()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_deferred_signal_is_a_request_until_the_end(number: int) -> None:
+    before_the_end = []
+
+    def work() -> None:
+        with interruption.deferred():
+            before_the_end.append(interruption.requested())
+            with interruption.deferred():
+                _send(number)
+            before_the_end.append(interruption.requested())
+
+    with pytest.raises(Interrupted):
+        work()
+    assert before_the_end == [False, True]
+
+
+def test_what_is_deferred_is_checked_before_it_begins() -> None:
+    with pytest.raises(Interrupted):
+        _send(signal.SIGTERM)
+    with pytest.raises(Interrupted), interruption.deferred():
+        pytest.fail("nothing is begun after a request")
+
+
+def test_a_second_termination_does_not_disturb_what_is_being_saved() -> None:
+    with pytest.raises(Interrupted):
+        _send(signal.SIGTERM)
+    _send(signal.SIGTERM)
+    _send(signal.SIGUSR1)
+
+
+def test_signals_are_passed_on() -> None:
+    told: list[int] = []
+
+    def work() -> None:
+        with interruption.passed_on(told.append, leave=lambda: None):
+            _send(signal.SIGUSR1)
+            _send(signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        work()
+    assert told == [signal.SIGUSR1, signal.SIGTERM]
+
+
+def test_handlers_and_wishes_end_with_the_command() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted), interruption.heeded():
+        _send(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not interruption.requested()
+
+
+def test_a_second_interrupt_leaves_at_once() -> None:
+    program = """
+import os, signal, time
+from convrepro import interruption
+with interruption.heeded(), interruption.passed_on(lambda number: None, leave=lambda: print("left", flush=True)):
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+    print("still here", flush=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "left\n", "")
+
+
+def _child(said: Connection) -> None:
+    interruption.heed_as_child()
+    os.kill(os.getpid(), signal.SIGINT)  # the parent's
+    said.send(os.getpid())
+    deadline = time.monotonic() + 30
+    while not interruption.requested() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    said.send(interruption.requested())
+
+
+def _parent(said: Connection) -> None:
+    multiprocessing.get_context("fork").Process(target=_child, args=(said,)).start()
+    os._exit(0)  # without waiting for it
+
+
+def test_a_child_whose_parent_is_gone_is_to_stop() -> None:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    context.Process(target=_parent, args=(theirs,)).start()
+    assert ours.poll(30)
+    assert ours.recv() > 0
+    assert ours.poll(30)
+    assert ours.recv() is True
