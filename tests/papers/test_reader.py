@@ -232,6 +232,13 @@ def test_a_line_with_than_compares_two_cells(tmp_path: Path) -> None:
         (GOOD.replace("c,,,", "c,,conv.points,"), "`axes` must read like"),
         (GOOD.replace("t,d,", "t,,"), "`dataset` must not be empty"),
         ("t", "13 fields must stand here, got 1"),
+        ("", "13 fields must stand here, got 0"),
+        (GOOD.replace("5.96", '"5.9"6'), "expected after"),
+        (GOOD.replace("5.96", '"5,960"'), "`printed` must be a decimal number, got '5,960'"),
+        (GOOD.replace(",m,", ", m,"), "`model` must have no blanks around it, got ' m'"),
+        (GOOD.replace(",c,", ",c\u202f,"), "`conv` must have no blanks around it"),
+        (GOOD.replace("c,,,", "c,,k=3 k=7,"), "`axes` must name each axis once, got 'k=3 k=7'"),
+        (GOOD.replace(",5,", ",\u0665,"), "`num_runs` must be empty or a positive integer"),
     ],
 )
 def test_a_defect_is_named_with_file_and_line(tmp_path: Path, line: str, message: str) -> None:
@@ -239,6 +246,31 @@ def test_a_defect_is_named_with_file_and_line(tmp_path: Path, line: str, message
         read(tmp_path, GOOD, line)
     assert str(caught.value).startswith(f"{tmp_path / 'numbers.csv'}:3: ")
     assert "\n" not in str(caught.value)
+
+
+def test_what_editors_and_spreadsheets_add_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_text("\n".join([",".join(COLUMNS), GOOD, ""]))
+    plain = list(read_numbers(path, TABLES))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert list(read_numbers(path, TABLES)) == plain
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD.removesuffix("%,") + "%,it is a copy of", r"numbers\.csv:2: the last line has no end"),
+        (GOOD.replace("5.96", "5\0.96") + "\n", r"numbers\.csv:2: a CSV file must not hold a NUL byte"),
+        (GOOD.encode().replace(b"m", b"\xe9") + b"\n", r"numbers\.csv:2: the file must be UTF-8, got the byte 0xe9"),
+    ],
+)
+def test_what_is_no_whole_text_is_named_with_file_and_line(tmp_path: Path, content: str | bytes, message: str) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_bytes(
+        (",".join(COLUMNS) + "\n").encode() + (content if isinstance(content, bytes) else content.encode())
+    )
+    with pytest.raises(ValueError, match=message):
+        list(read_numbers(path, TABLES))
 
 
 def test_wrong_header(tmp_path: Path) -> None:
@@ -254,6 +286,13 @@ def test_a_defect_of_the_yaml_file_is_named(tmp_path: Path, defect: str) -> None
     (tmp_path / "bad.csv").write_text(",".join(COLUMNS) + "\n")
     with pytest.raises(ValueError, match=r"bad.yaml lacks or adds a field"):
         papers.load("bad", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"tables: {\nclaims: [\n", b"title: \xff\n", b"title: !!python/name:os.system\n"])
+def test_what_is_no_plain_yaml_is_named_with_its_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.yaml").write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.yaml:\d: the file must be YAML"):
+        papers.load("broken", tmp_path)
 
 
 YAML = """

@@ -1,58 +1,24 @@
 """Records in one zip file."""
 
-import dataclasses
 import io
-import json
 import random
 import shutil
 import stat
 import struct
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.records.invented import record as _record
+from tests.records.invented import run_id_of
 
 from convrepro.records import Record, archive, store
+from convrepro.records.merging import Merged
 from convrepro.records.record import to_json
-
-
-def run_id_of(config: Mapping[str, Any]) -> str:
-    """Any function of the configuration will do here."""
-    return f"{sum(json.dumps(config, sort_keys=True).encode()):016x}"
-
-
-def _record(kernel_size: int = 3, seed: int = 0, **changes: Any) -> Record:
-    config = {
-        "conv": {"kernel_size": kernel_size},
-        "dataset": {"official": True, "num_classes": 2, "num_train_images": 20, "num_test_images": 10},
-        "protocol": {"task": "classification", "scale": 1, "images": 1, "retrain": False, "validation_images": 0},
-        "recipe": {"epochs": 2},
-    }
-    whole = Record(
-        run_id=run_id_of(config),
-        seed=seed,
-        status="done",
-        config=config,
-        names={"dataset": "digits", "model": "cnn4", "conv": "dk"},
-        official_data=True,
-        scaled=False,
-        num_parameters=1,
-        num_macs=2,
-        num_operator_layers=3,
-        splits={name: {"num_images": num, "sha256": "a" * 64} for name, num in (("train", 20), ("test", 10))},
-        epochs={"test_accuracy": [90.0, 80.0]},
-        selected={
-            "best_on_test": {"epoch": 1, "test_accuracy": 90.0},
-            "last": {"epoch": 2, "test_accuracy": 80.0},
-        },
-        measured={"wall_seconds": 1.5},
-        environment={"device": "cpu"},
-    )
-    return dataclasses.replace(whole, **changes)
 
 
 def _name(record: Record) -> str:
@@ -66,7 +32,7 @@ def _zip(path: Path, *members: tuple[str | zipfile.ZipInfo, str], compression: i
     return path
 
 
-def _merge(path: Path, records_dir: Path) -> archive.Merged:
+def _merge(path: Path, records_dir: Path) -> Merged:
     return archive.merge(path, records_dir, run_id_of=run_id_of)
 
 
@@ -90,7 +56,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 def test_what_was_packed_is_taken_in_byte_by_byte(records_dir: Path, tmp_path: Path) -> None:
     archive.pack(records_dir, _runs(records_dir), tmp_path / "a.zip")
     merged = _merge(tmp_path / "a.zip", tmp_path / "there")
-    assert merged == archive.Merged(new={("digits", "cnn4", "dk"): 3}, num_known=0)
+    assert merged == Merged(new={("digits", "cnn4", "dk"): 3}, num_known=0)
     assert _files(tmp_path / "there") == _files(records_dir)
 
 
@@ -115,7 +81,7 @@ def test_a_run_without_a_record_is_not_packed(records_dir: Path, tmp_path: Path)
 def test_merging_again_changes_nothing(records_dir: Path, tmp_path: Path) -> None:
     archive.pack(records_dir, _runs(records_dir), tmp_path / "a.zip")
     before = _files(records_dir)
-    assert _merge(tmp_path / "a.zip", records_dir) == archive.Merged(new={}, num_known=3)
+    assert _merge(tmp_path / "a.zip", records_dir) == Merged(new={}, num_known=3)
     assert _files(records_dir) == before
 
 
@@ -130,7 +96,7 @@ def test_a_record_that_differs_stops_everything(records_dir: Path, tmp_path: Pat
     extra, other = _record(kernel_size=7), _record(measured={"wall_seconds": 2.5}, num_macs=5)
     _zip(tmp_path / "a.zip", (_name(extra), to_json(extra)), (_name(other), to_json(other)))
     before = _files(records_dir)
-    with pytest.raises(ValueError, match=rf"run {other.run_id} of seed 0 differs in num_macs from the record"):
+    with pytest.raises(ValueError, match=rf"run {other.run_id} of seed 0 differs in num_macs between"):
         _merge(tmp_path / "a.zip", records_dir)
     assert _files(records_dir) == before
 
@@ -181,15 +147,15 @@ TEXT = to_json(_record())
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "Expecting value"),
-        ("<html>not found</html>", "Expecting value"),
-        (TEXT[:-20], "Expecting"),
-        (TEXT.replace("90.0, 80.0", "NaN"), "NaN is not a number"),
-        (TEXT.replace("90.0, 80.0", "1e999"), "not JSON compliant"),
-        (TEXT.replace('"seed": 0', '"seed": 1,\n"seed": 0'), "not spelled as records are"),
+        ("", "line 1: a record begins with"),
+        ("<html>not found</html>", "line 1: a record begins with"),
+        (TEXT[:-20], "line 18: the text is cut"),
+        (TEXT.replace("90.0, 80.0", "NaN"), "line 4: NaN is not a number"),
+        (TEXT.replace("80.0", "81.0"), "line 17: `sha256` is not that of the other lines"),
+        (TEXT.replace('"seed": 0', '"seed": 1,\n"seed": 0'), "the field 'seed' stands twice"),
         (TEXT.replace("\n}\n", "\n}"), "not spelled as records are"),
-        (TEXT.replace('"status": "done"', '"status": "fine"'), "status must be one of"),
-        (TEXT.replace('"num_macs": 2', '"num_macs": ' + "[" * 100_000), "recursion"),
+        (TEXT.replace('"status": "done"', '"status": "fine"'), "`status` must be one of"),
+        (TEXT.replace('"num_macs": 2', '"num_macs": ' + "[" * 100_000), "nested too deeply"),
     ],
 )
 def test_what_is_no_record_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -328,7 +294,7 @@ def test_an_archive_of_no_records_merges_nothing(tmp_path: Path) -> None:
     content = io.BytesIO()
     zipfile.ZipFile(content, "w").close()
     (tmp_path / "a.zip").write_bytes(content.getvalue())
-    assert _merge(tmp_path / "a.zip", tmp_path / "there") == archive.Merged(new={}, num_known=0)
+    assert _merge(tmp_path / "a.zip", tmp_path / "there") == Merged(new={}, num_known=0)
 
 
 def _assert_refused(path: Path, tmp_path: Path, message: str) -> None:

@@ -290,6 +290,13 @@ def _with(record: Record, field: str, **changes: Any) -> Record:
         (dataclasses.replace(_record(), config={}), "`config` is not one of a run"),
         (dataclasses.replace(_record(), config={**_config(), "recipe": []}), "`config` is not one of a run"),
         (dataclasses.replace(_record(), config=_config(scale="all")), "`config` is not one of a run"),
+        (
+            dataclasses.replace(_record(), config=_config(validation_fraction="a")),
+            "not one of a run: validation_fraction",
+        ),
+        (dataclasses.replace(_record(), config=_config(images="a")), "`config` is not one of a run: images is 'a'"),
+        (dataclasses.replace(_record(), config=_config(images=1e308, scale=1e308)), "`config` is not one of a run"),
+        (dataclasses.replace(_record(), config=_config(task=["count"])), "not one of a run: the task is"),
     ],
 )
 def test_what_does_not_fit_is_named(record: Record, message: str) -> None:

@@ -1,10 +1,12 @@
 """What one run leaves."""
 
 import dataclasses
+import hashlib
 import json
 import math
 
 import pytest
+from tests.records.invented import sealed
 
 from convrepro.records.record import Record, from_json, to_json
 
@@ -32,10 +34,30 @@ def test_a_record_survives_its_file() -> None:
 
 
 def test_the_text_is_canonical() -> None:
-    """Sorted keys, one line per field, a newline at the end."""
+    """Sorted keys, one line per field, one more with a checksum, a newline at the end."""
     lines = to_json(RECORD).splitlines()
     names = [json.loads("{" + line.rstrip(",") + "}").popitem()[0] for line in lines[1:-1]]
-    assert names == sorted(field.name for field in dataclasses.fields(Record))
+    assert names == sorted([*(field.name for field in dataclasses.fields(Record)), "sha256"])
+
+
+def test_the_checksum_is_that_of_the_other_lines() -> None:
+    lines = to_json(RECORD).splitlines(keepends=True)
+    (line,) = (line for line in lines if line.startswith('"sha256"'))
+    others = "".join(other for other in lines if other is not line)
+    assert line == f'"sha256": "{hashlib.sha256(others.encode()).hexdigest()}",\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + to_json(RECORD),
+        to_json(RECORD).replace("\n", "\r\n"),
+        ("\ufeff" + to_json(RECORD)).replace("\n", "\r\n").encode(),
+        to_json(RECORD).encode(),
+    ],
+)
+def test_what_a_checkout_may_add_is_no_part_of_a_record(text: str | bytes) -> None:
+    assert from_json(text) == RECORD
 
 
 def test_error_is_a_hundred_minus_accuracy() -> None:
@@ -58,27 +80,58 @@ def test_nan_is_never_written() -> None:
         to_json(dataclasses.replace(RECORD, measured={"wall_seconds": math.nan}))
 
 
+TEXT = to_json(RECORD)
+
+
+def test_a_text_with_a_checksum_that_fits_is_a_record() -> None:
+    assert sealed(TEXT) == TEXT
+    assert from_json(sealed(TEXT.replace('"seed": 3', '"seed": 4'))) == dataclasses.replace(RECORD, seed=4)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "Expecting value"),
-        ("[]", "a record is a JSON object"),
-        ("{}", "schema version must be 1, got None"),
-        (to_json(RECORD).replace('"seed": 3,\n', ""), "missing or unknown fields: seed"),
-        (to_json(RECORD).replace('"seed"', '"sead"'), "missing or unknown fields: sead, seed"),
-        (to_json(RECORD).replace("1.5", "NaN"), "NaN is not a number that a record may hold"),
-        (to_json(RECORD).replace('"seed": 3', '"seed": true'), "`seed` must be int, got True"),
-        (to_json(RECORD).replace('"seed": 3', '"seed": null'), "`seed` must be int, got None"),
-        (to_json(RECORD).replace('{"wall_seconds": 1.5}', "null"), "`measured` must be dict, got None"),
-        (to_json(RECORD).replace("1.5", '"long"'), "`measured` must hold numbers only"),
-        (
-            to_json(RECORD).replace('"test_accuracy": 94.04', '"test_accuracy": null'),
-            "`selected.last` must hold numbers",
-        ),
-        (to_json(RECORD).replace('"done"', '"fine"'), "status must be one of done, diverged, got 'fine'"),
-        (to_json(RECORD)[:-10], "Expecting value: line 18"),
+        ("", "line 1: a record begins with a line `{`"),
+        ("[]", "line 1: a record begins with a line `{`"),
+        ("{}", "line 1: a record begins with a line `{`"),
+        ("{\n}\n", "line 1: schema version must be 2, got None"),
+        (TEXT.replace('"schema_version": 2', '"schema_version": 1'), "line 14: schema version must be 2, got 1"),
+        (TEXT.replace('"seed": 3,\n', ""), "line 19: missing fields: seed"),
+        (TEXT.replace('"seed"', '"sead"'), "line 15: unknown field 'sead'"),
+        (TEXT.replace('"seed"', '"\\u001b"'), r"line 15: unknown field '\\x1b'"),
+        (TEXT.replace("1.5", "NaN"), "line 5: NaN is not a number that a record may hold"),
+        (TEXT.replace("1.5", "1e999"), "line 5: 1e999 is not a number that a record may hold"),
+        (TEXT.replace("1.5", "9" * 5000), "line 5: a whole number must have at most 19 digits"),
+        (TEXT.replace("1.5", "[" * 100_000), "line 5: it is nested too deeply"),
+        (sealed(TEXT.replace('"seed": 3', '"seed": true')), "line 15: `seed` must be int, got True"),
+        (sealed(TEXT.replace('"seed": 3', '"seed": null')), "line 15: `seed` must be int, got None"),
+        (sealed(TEXT.replace('{"wall_seconds": 1.5}', "null")), "line 5: `measured` must be dict, got None"),
+        (sealed(TEXT.replace("1.5", '"long"')), "line 5: `measured` must hold numbers only"),
+        (sealed(TEXT.replace('"last": {', '"last": 3, "x": {')), "line 16: `selected` must hold numbers only"),
+        (sealed(TEXT.replace('racy": 94.04', 'racy": null')), "line 16: `selected` must hold numbers only"),
+        (sealed(TEXT.replace("null, 94.04", "null, true")), "line 4: `epochs` must hold lists of numbers"),
+        (sealed(TEXT.replace("[90.0, null, 94.04]", "90.0")), "line 4: `epochs` must hold lists of numbers"),
+        (sealed(TEXT.replace('{"num_images": 55000, "sha256": "ab"}', "3")), "line 18: `splits` must hold dicts"),
+        (sealed(TEXT.replace('{"conv": "standard"}', '{"conv": 3}')), "line 6: `names` must hold texts only"),
+        (sealed(TEXT.replace('"done"', '"fine"')), "line 19: `status` must be one of done, diverged, got 'fine'"),
+        (TEXT.replace("94.04", "94.05"), "line 17: `sha256` is not that of the other lines"),
+        (TEXT.replace('"sha256": "', '"sha256": "0'), "line 17: `sha256` is not that of the other lines"),
+        (TEXT.replace('"seed": 3', '"seed":  3'), "line 15: it is not spelled as records are written"),
+        (TEXT.replace("1.5", "1.50"), "line 5: it is not spelled as records are written"),
+        (TEXT.replace('"seed": 3', '"seed": 3, "seed": 3'), "line 15: it is not spelled as records are written"),
+        (TEXT.replace('"seed": 3,', ""), "line 15: it is not spelled as records are written"),
+        (TEXT.replace('"seed": 3,', '"seed": 3'), "line 15: it is not spelled as records are written"),
+        (TEXT.replace('"seed": 3,', '"seed": 3,\n"seed": 3,'), "line 16: the field 'seed' stands twice"),
+        (TEXT.removesuffix("\n"), "line 21: it is not spelled as records are written"),
+        (TEXT + "\n", "line 22: it is not spelled as records are written"),
+        (TEXT.replace("\n", "\r"), "line 1: a record begins with a line `{`"),
+        (TEXT[:-10], "line 19: Expecting value"),
+        (TEXT.removesuffix("}\n"), "line 20: the text is cut: a line"),
+        (TEXT.encode().replace(b"cpu", b"c\xffu"), "line 3: the file must be UTF-8, got the byte 0xff"),
     ],
 )
-def test_a_defective_record_is_refused(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_a_defective_record_is_refused(text: str | bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
         from_json(text)
+    assert len(str(caught.value)) < 150
+    assert str(caught.value).isprintable()

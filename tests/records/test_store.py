@@ -1,7 +1,10 @@
 """The folder of records."""
 
 import dataclasses
+import os
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +49,71 @@ def test_records_come_in_the_order_asked_for(tmp_path: Path) -> None:
     assert [(record.run_id, record.seed) for record in found] == [("bb", 0), ("aa", 0), ("aa", 1)]
 
 
+def test_a_record_is_never_written_over(tmp_path: Path) -> None:
+    store.write(tmp_path, RECORD)
+    with pytest.raises(FileExistsError):
+        store.write(tmp_path, dataclasses.replace(RECORD, num_macs=2))
+    assert store.read(tmp_path, "aa", 0) == RECORD
+
+
+def test_what_is_recorded_while_others_are_read_takes_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 2 comes before seed 3, but is looked for before either is there."""
+    store.write(tmp_path, RECORD)
+    read = store.read
+
+    def slow(records_dir: Path, run_id: str, seed: int) -> Record | None:
+        if seed == 0:
+            for later in (2, 3):
+                store.write(tmp_path, dataclasses.replace(RECORD, seed=later))
+        return read(records_dir, run_id, seed)
+
+    monkeypatch.setattr(store, "read", slow)
+    found, defects = store.read_all(tmp_path, ["aa"], [2, 0, 3])
+    assert ([record.seed for record in found], defects) == ([0], [])
+
+
+def test_a_folder_is_listed_until_nothing_comes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing that takes long may have the second of two records and not the first."""
+    for seed in range(3):
+        store.write(tmp_path, dataclasses.replace(RECORD, seed=seed))
+    listings = iter([(), (1,), (0, 1), (0, 1)])
+
+    def listing(_: Path) -> nullcontext[list[SimpleNamespace]]:
+        return nullcontext([SimpleNamespace(name=f"aa-seed{seed}.json") for seed in next(listings)])
+
+    monkeypatch.setattr(os, "scandir", listing)
+    found, _ = store.read_all(tmp_path, ["aa"], range(3))
+    assert [record.seed for record in found] == [0, 1]
+
+
+def test_what_is_no_file_is_named_and_hides_no_other(tmp_path: Path) -> None:
+    store.write(tmp_path, RECORD)
+    (tmp_path / "aa-seed1.json").mkdir()
+    os.mkfifo(tmp_path / "aa-seed2.json")
+    (tmp_path / "aa-seed3.json").write_bytes(b" " * (store.MAX_BYTES + 1))
+    (tmp_path / "aa-seed4.json").symlink_to("nowhere")
+    (tmp_path / "aa-seed5.json").symlink_to("aa-seed5.json")
+    (tmp_path / "aa-seed6.json").symlink_to("aa-seed0.json")
+    found, defects = store.read_all(tmp_path, ["aa"], range(7))
+    assert found == [RECORD]
+    assert [defect.removeprefix(str(tmp_path)) for defect in defects] == [
+        "/aa-seed1.json is not a record: it is no regular file; delete it to run it again.",
+        "/aa-seed2.json is not a record: it is no regular file; delete it to run it again.",
+        "/aa-seed3.json is not a record: it has more than 1,048,576 bytes; delete it to run it again.",
+        "/aa-seed4.json is a link to nothing; delete it to run it again.",
+        "/aa-seed5.json cannot be read: Too many levels of symbolic links; make it readable.",
+        "/aa-seed6.json holds run 'aa' of seed 0; it was renamed or copied.",
+    ]
+
+
+def test_records_may_be_links(tmp_path: Path) -> None:
+    """As in a results folder whose large parts lie elsewhere."""
+    path = store.write(tmp_path / "there", RECORD)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / path.name).symlink_to(path)
+    assert store.read(tmp_path / "here", "aa", 0) == RECORD
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"null"])
 def test_a_defective_file_is_named(tmp_path: Path, content: bytes) -> None:
     store.path_of(tmp_path, "aa", 0).write_bytes(content)
@@ -55,7 +123,7 @@ def test_a_defective_file_is_named(tmp_path: Path, content: bytes) -> None:
 
 def test_a_renamed_record_is_noticed(tmp_path: Path) -> None:
     store.write(tmp_path, RECORD).rename(store.path_of(tmp_path, "aa", 1))
-    with pytest.raises(ValueError, match="holds run aa of seed 0; it was renamed or copied"):
+    with pytest.raises(ValueError, match="holds run 'aa' of seed 0; it was renamed or copied"):
         store.read(tmp_path, "aa", 1)
 
 

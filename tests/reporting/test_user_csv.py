@@ -40,6 +40,8 @@ def test_what_spreadsheets_write_is_read_alike(tmp_path: Path, content: str) -> 
         ("", 1, "must have a header and at least one line"),
         ('a,b\n1,2\n"3,4\n', 3, "unexpected end of data"),
         ('a,b\n"1"x,2\n', 2, "expected after"),
+        ("a,b\n1,2\n3,5.9", 3, "the last line has no end, so the file may be cut"),
+        ("a,b\n1,2\n3,4\n1, 2\n", 4, "stands already in line 2, with the same numbers; name the `seed` of each run"),
     ],
 )
 def test_a_defect_is_one_line_with_file_and_line(

@@ -62,6 +62,10 @@ def test_a_run_that_is_not_finite_makes_the_summary_not_finite(bad: float) -> No
     assert not ours.is_finite
 
 
+def test_a_deviation_that_no_float_holds_is_infinite() -> None:
+    assert summarize([1.7e308, -1.7e308]) == Summary(n=2, mean=0.0, std=math.inf)
+
+
 def test_no_values() -> None:
     with pytest.raises(ValueError, match="at least one value"):
         summarize([])

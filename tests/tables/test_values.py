@@ -23,6 +23,13 @@ def test_accuracy_losses_are_seed_by_seed(record: MakeRecord) -> None:
     assert values_of("accuracy_loss", "last", cell, reference) == ({0: 0.5, 1: 0.5, 2: 0.5}, [])
 
 
+def test_a_value_whose_square_is_no_number_is_named(record: MakeRecord) -> None:
+    cell = {0: record("a", 0, 5.0), 1: record("a", 1, -1e200)}
+    values, (problem,) = values_of("test_error", "last", cell)
+    assert values == {0: 5.0}
+    assert problem == "seed 1: test_error is -1e+200"
+
+
 def test_a_loss_needs_the_seed_in_the_reference_too(record: MakeRecord) -> None:
     reference = {0: record("a", 0, 5.0), 2: record("a", 2, 5.0, status="diverged", selected={}, reason="nan")}
     cell = {seed: record("b", seed, 5.5) for seed in range(3)}

@@ -1,5 +1,8 @@
 """The text of a CSV file that anybody may have written."""
 
+import csv
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -23,6 +26,27 @@ def csv_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line, byte = _line_of(content, error.start), content[error.start]
         raise ValueError(f"{path}:{line}: the file must be UTF-8, got the byte {byte:#04x}.") from None
+
+
+def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file, each with the line that it begins in; an empty line is a row without fields.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no text, is not quoted as it should be, or, once all rows were given, if the last one may
+            have been cut; names the line.
+    """
+    text = csv_text(path)
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    here = end = 0  # a quoted field may span lines: a row begins after the end of the one before
+    try:
+        for row in rows:
+            here, end = end + 1, rows.line_num
+            yield here, row
+    except csv.Error as error:
+        raise ValueError(f"{path}:{end + 1}: {error}.") from error
+    if here > 1 and not text.endswith(("\n", "\r", '"')):  # 5.96 may be what is left of 5.968
+        raise ValueError(f"{path}:{here}: the last line has no end, so the file may be cut; end it if it is whole.")
 
 
 def _line_of(content: bytes, position: int) -> int:

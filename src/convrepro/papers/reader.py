@@ -1,7 +1,7 @@
 """Reads ``<paper>.yaml`` and ``<paper>.csv``, beside this file; a defect is named with file and line."""
 
-import csv
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, get_args
 import yaml
 
 from convrepro.config_files import check_name
+from convrepro.papers.csv_text import csv_rows
 from convrepro.papers.paper import (
     SPREADS,
     UNITS,
@@ -30,6 +31,7 @@ COLUMNS = (
     *("table", "dataset", "model", "conv", "than", "axes", "metric", "printed"),
     *("spread", "best", "num_runs", "unit", "misprint"),
 )
+_NUM_RUNS = re.compile(r"0*[1-9]\d*", re.ASCII)
 Printed = PrintedNumber | PrintedComparison
 
 
@@ -51,8 +53,8 @@ def load(paper: str, folder: Path = FOLDER) -> Paper:
     """
     check_name(paper, names(folder), kind="paper")
     path = folder / f"{paper}.yaml"
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
+        content = yaml.safe_load(path.read_bytes())
         tables = {name: _table(name, fields) for name, fields in content.pop("tables").items()}
         claims = tuple(claim for fields in content.pop("claims") for claim in _claims(fields, tables))
         deviations = tuple(Deviation(**fields) for fields in content.pop("deviations"))
@@ -66,6 +68,9 @@ def load(paper: str, folder: Path = FOLDER) -> Paper:
             claims=claims,
             deviations=deviations,
         )
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError(f"{path}:{mark.line + 1 if mark else 1}: the file must be YAML: {error!s:.100}.") from error
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} lacks or adds a field: {error}.") from error
 
@@ -79,30 +84,30 @@ def read_numbers(path: Path, tables: Mapping[str, PrintedTable]) -> Iterator[Pri
         tables: what its lines may speak of.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if a line is not complete, stands twice, names an unknown table or holds no number.
     """
     lines: dict[tuple[Any, ...], int] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        if tuple(next(rows, ())) != COLUMNS:
-            raise ValueError(f"{path}:1: the columns must be {','.join(COLUMNS)}.")
-        for row in rows:
-            where = f"{path}:{rows.line_num}"
-            if len(row) != len(COLUMNS):
-                raise ValueError(f"{where}: {len(COLUMNS)} fields must stand here, got {len(row)}.")
-            fields = dict(zip(COLUMNS, row, strict=True))
-            try:
-                check_name(fields["table"], tables, kind="table")
-                table = tables[fields["table"]]
-                printed = (_comparison if fields["than"].strip() else _number)(fields, table)
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from error
-            than = printed.than if isinstance(printed, PrintedComparison) else {}
-            key = (printed.table, printed.metric, *sorted(printed.labels.items()), *sorted(than.items()))
-            if key in lines:
-                raise ValueError(f"{where}: stands already in line {lines[key]}.")
-            lines[key] = rows.line_num
-            yield printed
+    rows = csv_rows(path)
+    if tuple(next(rows, (1, []))[1]) != COLUMNS:
+        raise ValueError(f"{path}:1: the columns must be {','.join(COLUMNS)}.")
+    for line, row in rows:
+        where = f"{path}:{line}"
+        if len(row) != len(COLUMNS):
+            raise ValueError(f"{where}: {len(COLUMNS)} fields must stand here, got {len(row)}.")
+        fields = dict(zip(COLUMNS, row, strict=True))
+        try:
+            check_name(fields["table"], tables, kind="table")
+            table = tables[fields["table"]]
+            printed = (_comparison if fields["than"].strip() else _number)(fields, table)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        than = printed.than if isinstance(printed, PrintedComparison) else {}
+        key = (printed.table, printed.metric, *sorted(printed.labels.items()), *sorted(than.items()))
+        if key in lines:
+            raise ValueError(f"{where}: stands already in line {lines[key]}.")
+        lines[key] = line
+        yield printed
 
 
 def _table(name: str, fields: Mapping[str, Any]) -> PrintedTable:
@@ -156,7 +161,7 @@ def _number(row: Mapping[str, str], table: PrintedTable) -> PrintedNumber:
         raise ValueError(f"`spread` must be a decimal number of a known kind, got {row['spread']!r}.")
     if row["best"] and not is_decimal(row["best"]):
         raise ValueError(f"`best` must be empty or a decimal number, got {row['best']!r}.")
-    if row["num_runs"] and not (row["num_runs"].isdecimal() and int(row["num_runs"]) > 0):
+    if row["num_runs"] and not _NUM_RUNS.fullmatch(row["num_runs"]):
         raise ValueError(f"`num_runs` must be empty or a positive integer, got {row['num_runs']!r}.")
     return PrintedNumber(
         table=table.name,
@@ -198,4 +203,8 @@ def _labels(row: Mapping[str, str], conv: str, axes: list[str]) -> dict[str, str
     labels = {"dataset": row["dataset"], "model": row["model"], "conv": conv}
     if empty := [label for label, value in labels.items() if not value]:
         raise ValueError(f"`{empty[0]}` must not be empty.")
+    if odd := [label for label, value in labels.items() if value != value.strip()]:
+        raise ValueError(f"`{odd[0]}` must have no blanks around it, got {labels[odd[0]]!r}.")
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise ValueError(f"`axes` must name each axis once, got {' '.join(axes)!r}.")
     return labels | {name: value for name, _, value in pairs}

@@ -4,48 +4,26 @@ A zip file, not a tar file: its index lists every name and size before anything 
 no members of their own kind, and each member has a checksum.
 """
 
-import dataclasses
 import io
-import re
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from convrepro import durable
-from convrepro.records import consistency, store
-from convrepro.records.record import Record, from_json, to_json
+from convrepro.records import merging, store
+from convrepro.records.merging import Merged, Run, RunIdOf, Source
+from convrepro.records.record import Record, to_json
 
 MAX_ARCHIVE_BYTES = 32 * 2**20
-MAX_RECORD_BYTES = 2**20  # one of 300 epochs in two phases has about 30,000
 MAX_TOTAL_BYTES = 256 * 2**20
-_MEMBER = re.compile(r"(?:records/)?([0-9a-f]{16}-seed(?:0|[1-9][0-9]{0,9})\.json)")
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same records are the same bytes
-_VOLATILE = ("measured", "environment")  # in which two runs of the same cell and seed may differ
 # What zipfile raises on files that are cut or forged; and ours.
 _DEFECTS = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, OverflowError, ValueError
 )  # fmt: skip
-
-RunIdOf = Callable[[Mapping[str, Any]], str]
-Run = tuple[str, int]  # run id, seed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Merged:
-    """What became of an archive's records.
-
-    Args:
-        new: records that were written, by the names of their data set, model and operator.
-        num_known: records that were there already, with the same numbers.
-    """
-
-    new: dict[tuple[str, str, str], int]
-    num_known: int
 
 
 def pack(records_dir: Path, runs: Iterable[Run], path: Path) -> None:
@@ -80,33 +58,26 @@ def merge(path: Path, records_dir: Path, *, run_id_of: RunIdOf) -> Merged:
         OSError: if the archive cannot be read, or a record cannot be written; those before it are whole, and the same
             call goes on after them.
     """
+    (merged,) = merging.merge([source(path, run_id_of=run_id_of)], records_dir)
+    return merged
+
+
+def source(path: Path, *, run_id_of: RunIdOf) -> Source:
+    """An archive as a source of records, read when they are asked for.
+
+    Raises:
+        ValueError: as ``load``.
+        OSError: as ``load``.
+    """
     content = load(path)
-    names: dict[tuple[str, str, str], int] = {}
-    num_known = 0
-    missing: set[Run] = set()
-    for record in read(content, path, run_id_of=run_id_of):
-        there = store.read(records_dir, record.run_id, record.seed)
-        if there is None:
-            missing.add((record.run_id, record.seed))
-            label = (record.names["dataset"], record.names["model"], record.names["conv"])
-            names[label] = names.get(label, 0) + 1
-            continue
-        if fields := differing(record, there):
-            raise ValueError(
-                f"run {record.run_id} of seed {record.seed} differs in {', '.join(fields)} from the record in "
-                f"{records_dir}; nothing was merged. Remove the one that is wrong."
-            )
-        num_known += 1
-    for record in read(content, path, run_id_of=run_id_of):
-        if (record.run_id, record.seed) in missing:
-            store.write(records_dir, record)
-    return Merged(new=names, num_known=num_known)
 
+    def records() -> Iterator[Record | Exception]:
+        try:
+            yield from read(content, path, run_id_of=run_id_of)
+        except ValueError as error:
+            yield error
 
-def differing(ours: Record, theirs: Record) -> list[str]:
-    """Names of the fields in which two records of the same run may not differ, and do."""
-    names = [entry.name for entry in dataclasses.fields(Record) if entry.name not in _VOLATILE]
-    return [name for name in names if getattr(ours, name) != getattr(theirs, name)]
+    return Source(path=path, records=records())
 
 
 def load(path: Path) -> bytes:
@@ -155,19 +126,19 @@ def _checked_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Members by the name of their record's file."""
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
-        match = _MEMBER.fullmatch(member.orig_filename)  # zipfile cuts `filename` at a NUL
+        name = member.orig_filename.removeprefix("records/")  # zipfile cuts `filename` at a NUL
         kind = stat.S_IFMT(member.external_attr >> 16)
-        if match is None:
+        if not store.is_name(name):
             raise ValueError(f"{member.orig_filename!r:.60} is not named as a record, <run id>-seed<number>.json.")
         if kind not in (0, stat.S_IFREG):
             raise ValueError(f"{member.filename} is a link or no regular file.")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # the others unpack without bounds
             raise ValueError(f"{member.filename} must be stored or deflated.")
-        if member.file_size > MAX_RECORD_BYTES:
-            raise ValueError(f"{member.filename} has more than {MAX_RECORD_BYTES:,} bytes.")
-        if match[1] in members:
-            raise ValueError(f"{match[1]} is there twice.")
-        members[match[1]] = member
+        if member.file_size > store.MAX_BYTES:
+            raise ValueError(f"{member.filename} has more than {store.MAX_BYTES:,} bytes.")
+        if name in members:
+            raise ValueError(f"{name} is there twice.")
+        members[name] = member
     if sum(member.file_size for member in members.values()) > MAX_TOTAL_BYTES:
         raise ValueError(f"it unpacks to more than {MAX_TOTAL_BYTES:,} bytes.")
     return members
@@ -175,16 +146,7 @@ def _checked_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _checked_record(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo, run_id_of: RunIdOf) -> Record:
     with archive.open(member) as stream:
-        content = stream.read(MAX_RECORD_BYTES + 1)
+        content = stream.read(store.MAX_BYTES + 1)
     if len(content) != member.file_size:
         raise ValueError("its size is not the one in the index.")
-    text = content.decode("utf-8")
-    record = from_json(text)
-    if to_json(record) != text:  # a key twice, a number out of range, ...
-        raise ValueError("it is not spelled as records are written.")
-    if store.path_of(Path(), record.run_id, record.seed).name != name:
-        raise ValueError(f"it holds run {record.run_id!r:.20} of seed {record.seed}.")
-    if run_id_of(record.config) != record.run_id:
-        raise ValueError("its run id is not that of its configuration.")
-    consistency.check(record)
-    return record
+    return merging.checked(content, name, run_id_of=run_id_of)

@@ -55,7 +55,7 @@ def check(record: Record) -> None:
     """
     try:
         asked = _asked(record.config)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"`config` is not one of a run: {error!r:.60}.") from error
     _check_what_is_said(record)
     for name in ("num_parameters", "num_macs", "num_operator_layers"):
@@ -82,25 +82,31 @@ def check(record: Record) -> None:
 def _asked(config: Mapping[str, Any]) -> _Asked:
     """Keys that are not set are not in a record."""
     protocol, dataset = config["protocol"], config["dataset"]
-    scale, images, num_train = protocol["scale"], protocol["images"], dataset["num_train_images"]
-    is_official = bool(protocol.get("official_validation"))
-    num_held_out = round(protocol.get("validation_fraction", 0) * num_train * images) or round(
-        protocol["validation_images"] * images
-    )
+    scale, images = _number(protocol, "scale"), _number(protocol, "images")
+    num_train = _number(dataset, "num_train_images")
+    task, is_official = protocol["task"], bool(protocol.get("official_validation"))
+    _expect(isinstance(task, str), f"`config` is not one of a run: the task is {task!r:.20}.")
+    num_held_out = round(_number({"validation_fraction": 0, **protocol}, "validation_fraction") * num_train * images)
+    num_held_out = num_held_out or round(_number(protocol, "validation_images") * images)
     return _Asked(
-        task=protocol["task"],
-        accuracy="pixel_accuracy" if protocol["task"] == "segmentation" else "accuracy",
+        task=task,
+        accuracy="pixel_accuracy" if task == "segmentation" else "accuracy",
         top_k=protocol.get("top_k"),
-        num_epochs=max(1, round(config["recipe"]["epochs"] * scale)),
+        num_epochs=max(1, round(_number(config["recipe"], "epochs") * scale)),
         retrain=protocol["retrain"],
         has_validation=num_held_out > 0 or is_official,
         num_held_out=num_held_out,
         num_validation=dataset.get("num_validation_images") if is_official else num_held_out,
-        num_training=_num_training(num_train, images, dataset["num_classes"], protocol["task"]),
+        num_training=_num_training(num_train, images, _number(dataset, "num_classes"), task),
         num_test=dataset["num_test_images"],
         scaled=scale != 1 or images != 1,
         official_data=dataset["official"],
     )
+
+
+def _number(group: Mapping[str, Any], name: str) -> Any:
+    _expect(type(group[name]) in (int, float), f"`config` is not one of a run: {name} is {group[name]!r:.20}.")
+    return group[name]
 
 
 def _num_training(num_images: int, share: float, num_classes: int, task: str) -> tuple[int, int]:

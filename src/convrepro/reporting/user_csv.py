@@ -1,14 +1,12 @@
 """A CSV file that somebody else wrote, read without trusting it: each defect is named with file and line."""
 
-import csv
-import io
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from convrepro.config_files import check_name
-from convrepro.papers.csv_text import csv_text
+from convrepro.papers.csv_text import csv_rows
 from convrepro.reporting import neutral
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -69,28 +67,27 @@ def read(path: Path, required: Collection[str]) -> list[Line]:
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is not UTF-8, holds a NUL, lacks a column or has one twice, or a line has too few
-            or too many fields.
+            or too many fields, stands twice, or may have been cut.
     """
-    rows = csv.reader(io.StringIO(csv_text(path), newline=""), strict=True)
     lines: list[Line] = []
     header: list[str] = []
-    end = 0  # a quoted field may span lines: a row begins after the end of the one before
-    try:
-        for row in rows:
-            here, end = end + 1, rows.line_num
-            if not row:
-                continue
-            if not header:
-                header = [neutral.original(name.strip()) for name in row]
-                _check_header(path, here, header, required)
-                continue
-            fields = dict(zip(header, [neutral.original(field.strip()) for field in row], strict=False))
-            line = Line(path=path, number=here, fields=fields)
-            if len(row) != len(header):
-                raise line.error(f"{len(header)} fields must stand here, as in the header, got {len(row)}.")
-            lines.append(line)
-    except csv.Error as error:
-        raise ValueError(f"{path}:{end + 1}: {error}.") from error
+    line_of: dict[tuple[str, ...], int] = {}
+    for number, row in csv_rows(path):
+        if not row:
+            continue
+        if not header:
+            header = [neutral.original(name.strip()) for name in row]
+            _check_header(path, number, header, required)
+            continue
+        fields = [neutral.original(field.strip()) for field in row]
+        line = Line(path=path, number=number, fields=dict(zip(header, fields, strict=False)))
+        if len(row) != len(header):
+            raise line.error(f"{len(header)} fields must stand here, as in the header, got {len(row)}.")
+        if (same := line_of.setdefault(tuple(fields), number)) != number:
+            raise line.error(
+                f"this cell stands already in line {same}, with the same numbers; name the `seed` of each run."
+            )
+        lines.append(line)
     if not lines:
         raise ValueError(f"{path}:1: the file must have a header and at least one line.")
     return lines

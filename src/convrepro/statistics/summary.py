@@ -13,7 +13,8 @@ class Summary:
     Args:
         n: number of runs, at least 1.
         mean: their mean; NaN if one of them was not finite.
-        std: sample standard deviation (n - 1 in the denominator); None if it is unknown or ``n`` is 1.
+        std: sample standard deviation (n - 1 in the denominator); None if it is unknown or ``n`` is 1, infinite if
+            no float is as large.
 
     Raises:
         ValueError: if ``n`` or ``std`` is out of range, or one run is given a deviation.
@@ -47,11 +48,14 @@ def summarize(values: Iterable[float]) -> Summary:
         raise ValueError("a summary needs at least one value.")
     if not all(map(math.isfinite, runs)):
         return Summary(n=len(runs), mean=math.nan, std=math.nan if len(runs) > 1 else None)
-    return Summary(
-        n=len(runs),
-        mean=statistics.mean(runs),
-        std=statistics.stdev(runs) if len(runs) > 1 else None,
-    )
+    return Summary(n=len(runs), mean=statistics.mean(runs), std=_std(runs) if len(runs) > 1 else None)
+
+
+def _std(runs: list[float]) -> float:
+    try:
+        return statistics.stdev(runs)
+    except OverflowError:
+        return math.inf
 
 
 def sample_std(population_std: float, n: int) -> float:

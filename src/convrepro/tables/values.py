@@ -1,6 +1,5 @@
 """What each seed of a cell left of a metric, and what became of the seeds that left nothing."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 from convrepro.records import Record
@@ -10,6 +9,7 @@ from convrepro.tables.row import LOSS_OF_ACCURACY, is_trained, more_is_better
 Values = dict[int, float]
 Records = Mapping[int, Record]
 _ACCURACY = "test_accuracy"
+_LARGEST = 1e100  # squares of larger values are no numbers
 
 
 def rule_of(metric: str, selection: str) -> str:
@@ -20,7 +20,7 @@ def rule_of(metric: str, selection: str) -> str:
 def values_of(
     metric: str, selection: str, records: Records, reference: Records | None = None
 ) -> tuple[Values, list[str]]:
-    """The finite values, by seed, and a sentence for each seed without one.
+    """The values that can be reckoned with, by seed, and a sentence for each seed without one.
 
     Args:
         metric: its name.
@@ -106,7 +106,7 @@ def _collect(records: Records, metric: str, value_of: Callable[[int], float]) ->
         except ValueError as error:
             problems.append(str(error).removesuffix("."))
             continue
-        if math.isfinite(value):
+        if abs(value) <= _LARGEST:
             values[seed] = value
         else:
             problems.append(f"seed {seed}: {metric} is {value}")
