@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,8 @@ from convrepro.records import SELECTION_RULES
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from convrepro.protocols.schema import Config
     from convrepro.records import Record
-
-_FAILED_JOBS = "CONVREPRO_FAILED_JOBS"  # file that jobs note their failure in, whatever process they run in
 
 _JUDGED_BY = {"classification": "test_error", "segmentation": "test_pixel_accuracy"}  # tasks that a rule selects in
 
@@ -29,7 +27,7 @@ Runs one seed of one cell; with -m, every combination of comma-separated values.
 
   convrepro train model=resnet20 conv=dk dataset=cifar10 seed=0
   convrepro train -m model=resnet20 conv=standard,dk 'seed=range(5)'
-  convrepro train -m hydra/launcher=joblib conv=standard,dk 'seed=range(5)'
+  convrepro train -m hydra/launcher=joblib conv=standard,dk 'seed=range(5)'    or ray, or submitit
   convrepro train model=cnn4 --cfg job        shows the composed config and runs nothing
 
 Groups: {groups}.
@@ -49,7 +47,7 @@ def command_line(arguments: Sequence[str]) -> int:
     Raises:
         ValueError: if an override is wrong.
     """
-    from convrepro.protocols.compose import GROUPS, check_choices, explained
+    from convrepro.protocols.compose import GROUPS, check_choices, check_files, explained
 
     if "--help" in arguments or "-h" in arguments:
         print(HELP.format(groups=", ".join(GROUPS)), end="")
@@ -65,35 +63,82 @@ def command_line(arguments: Sequence[str]) -> int:
     if "--cfg" in flags:
         overrides = [override for override in overrides if override != "job"]
     check_choices(overrides, several=bool({"-m", "--multirun"} & set(flags)))
+    check_files(overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     sys.argv = ["convrepro train", *arguments]
-    with tempfile.NamedTemporaryFile("r") as failed_jobs:
-        os.environ[_FAILED_JOBS] = failed_jobs.name
-        try:
-            hydra.main(version_base="1.3", config_path=str(config_files.CONFIG_DIR), config_name="train")(_job)()
-        except (HydraException, OmegaConfBaseException) as error:
-            raise explained(error, overrides) from error
-        return 2 if failed_jobs.read() else 0
+    _failures.clear()
+    try:
+        hydra.main(version_base="1.3", config_path=str(config_files.CONFIG_DIR), config_name="train")(_job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise explained(error, overrides) from error
+    return 2 if _failures else 0
+
+
+_failures: list[str] = []  # of the jobs of this command; Hydra has no other way to hand them back
 
 
 def _job(composed: "DictConfig") -> None:
-    """Runs one job of a sweep, perhaps in another process. A failure is told and noted, so that the others go on."""
+    """Runs one job; of several, Hydra's own launcher runs one after the other."""
+    sweep([composed], launcher="serial")
+
+
+def sweep(composed: Sequence["DictConfig"], *, launcher: str) -> None:
+    """Runs all jobs of a sweep by a launcher; prints what each found, in their order, when all have ended.
+
+    Args:
+        composed: of each job, as Hydra composes it.
+        launcher: as in ``launch``.
+
+    Raises:
+        ValueError: if there is no such launcher, or it lacks its package.
+    """
     from convrepro.protocols.identity import run_id
-    from convrepro.protocols.schema import validate
+    from convrepro.protocols.launch import launch
+    from convrepro.protocols.validation import validate
 
+    configs = []
+    for job in composed:
+        try:
+            configs.append(validate(job))
+        except ValueError as error:
+            _note(one_line(error))
+    lines: dict[tuple[str, int], str] = {}
+    keys = [(run_id(config), config.seed) for config in configs]
     try:
-        config = validate(composed)
-        key = run_id(config), config.seed
-        label = f"{config.dataset.name} {config.model.get('name')} {config.conv.get('name')} seed {config.seed}"
-        with TableProgress("train", {key: 1.0}) as progress:
-            from convrepro.protocols.run import run  # takes seconds, which a wrong config need not wait for
+        with TableProgress("train", dict.fromkeys(keys, 1.0)) as progress:
 
-            record = run(config, report=lambda share: progress.advance(key, label, share))
-        print(f"{label}: {_summary(record)}; {_path_of(config.machine.results_dir, record)}")
-    except (ValueError, OSError) as error:
-        print(f"convrepro: {one_line(error)}", file=sys.stderr)
-        with Path(os.environ[_FAILED_JOBS]).open("a", encoding="utf-8") as failed_jobs:
-            failed_jobs.write("failed\n")
+            def advance(config: "Config", share: float) -> None:
+                progress.advance((run_id(config), config.seed), _label(config), share)
+
+            for outcome in launch(configs, launcher=launcher, report=advance):
+                key, label = (run_id(outcome.config), outcome.config.seed), _label(outcome.config)
+                if outcome.is_elsewhere or outcome.is_interrupted:
+                    progress.note(
+                        f"{label}: {'another process works on it' if outcome.is_elsewhere else 'interrupted'}"
+                    )
+                elif outcome.record is None:
+                    progress.end(key, f"{label}: failed")
+                    _note(one_line(ValueError(f"{label}: {outcome.failure}")))
+                else:
+                    progress.end(key, f"{label}: {_summary(outcome.record)}")
+                    lines[key] = _line(outcome.config, outcome.record)
+    finally:
+        for key in dict.fromkeys(keys):
+            if key in lines:
+                print(lines[key])
+
+
+def _note(failure: str) -> None:
+    print(f"convrepro: {failure}", file=sys.stderr)
+    _failures.append(failure)
+
+
+def _label(config: "Config") -> str:
+    return f"{config.dataset.name} {config.model.get('name')} {config.conv.get('name')} seed {config.seed}"
+
+
+def _line(config: "Config", record: "Record") -> str:
+    return f"{_label(config)}: {_summary(record)}; {_path_of(config.machine.results_dir, record)}"
 
 
 def _summary(record: "Record") -> str:

@@ -1,12 +1,12 @@
 """Ways to run groups of runs: in turn, one process per core, or as tasks and jobs of a cluster. One file each.
 
-A launcher's ``run(groups, work, report=...)`` begins the groups in their order and yields an outcome per config.
-Whatever launched a run, its record is the same.
+A launcher's ``run(groups, work, report=...)`` begins the groups in their order and yields an outcome per config;
+closed before its end, it stops those that go on. Whatever launched a run, its record is the same.
 """
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Run(Protocol):
 
     def __call__(
         self, groups: Sequence[Sequence["Config"]], work: Work, *, report: "Report"
-    ) -> Iterator["Outcome"]: ...
+    ) -> Generator["Outcome", None, None]: ...
 
 
 def of(name: str) -> Run:

@@ -10,15 +10,19 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import joblib
 
 from convrepro import interruption
 from convrepro.interruption import Interrupted
 from convrepro.protocols.attempt import Outcome, Report
+from convrepro.protocols.identity import run_id
 from convrepro.protocols.launch import num_processes
 from convrepro.protocols.launchers import Work
+from convrepro.protocols.run import records_of
 from convrepro.protocols.schema import Config
+from convrepro.records import Record, attempts, workspace
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -32,8 +36,15 @@ def run(groups: Sequence[Sequence[Config]], work: Work, *, report: Report) -> It
     )
     with interruption.passed_on(children.send, leave=lambda: children.send(signal.SIGKILL)):
         _start_server()
-        for outcomes in workers(joblib.delayed(children.attempt)(group, work, report) for group in groups):
-            yield from outcomes
+        ended = workers(joblib.delayed(children.attempt)(group, work, report) for group in groups)
+        try:
+            for outcomes in ended:
+                yield from outcomes
+        except GeneratorExit:
+            children.stop()
+            for _ in ended:
+                pass
+            raise
 
 
 class _Children:
@@ -41,10 +52,11 @@ class _Children:
 
     def __init__(self) -> None:
         self._alive: set[int] = set()
+        self._is_stopping = False
 
     def attempt(self, group: Sequence[Config], work: Work, report: Report) -> list[Outcome]:
         """What a process of its own made of a group."""
-        if interruption.requested():
+        if self._is_to_stop():
             return [Outcome(config=config, is_interrupted=True) for config in group]
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         process = _CONTEXT.Process(target=_work, args=(group, work, theirs))
@@ -52,18 +64,26 @@ class _Children:
         theirs.close()
         assert process.pid is not None
         self._alive.add(process.pid)
-        if interruption.requested():  # a signal came before there was anybody to tell
+        if self._is_to_stop():  # which came before there was anybody to tell
             self.send(signal.SIGTERM)
         outcomes = _heard(ours, group, report)
         process.join()
         self._alive.remove(process.pid)
-        return outcomes or [_died(config, process.exitcode) for config in group]
+        return outcomes or _died(group, process.pid, process.exitcode, was_told=self._is_to_stop())
+
+    def stop(self) -> None:
+        """Begins no more, and tells all to save what they have and end."""
+        self._is_stopping = True
+        self.send(signal.SIGTERM)
 
     def send(self, number: int) -> None:
         """Sends a signal to all; they know Ctrl-C as SIGTERM."""
         for pid in list(self._alive):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM if number == signal.SIGINT else number)
+
+    def _is_to_stop(self) -> bool:
+        return self._is_stopping or interruption.requested()
 
 
 def _heard(ours: Connection, group: Sequence[Config], report: Report) -> list[Outcome]:
@@ -79,12 +99,24 @@ def _heard(ours: Connection, group: Sequence[Config], report: Report) -> list[Ou
         report(group[place], fraction)
 
 
-def _died(config: Config, exit_code: int | None) -> Outcome:
-    if interruption.requested():
-        return Outcome(config=config, is_interrupted=True)
+def _died(group: Sequence[Config], pid: int, exit_code: int | None, *, was_told: bool) -> list[Outcome]:
+    """Outcomes of a process that ended without giving any; it may have made records before."""
+    if was_told:
+        return [Outcome(config=config, is_interrupted=True) for config in group]
     name = signal.Signals(-exit_code).name if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
     cause = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-    return Outcome(config=config, failure=f"its process was ended by {name}{cause}")
+    failure = f"its process was ended by {name}{cause}"
+    records: dict[int, Record] = {}
+    with suppress(ValueError):
+        records = records_of(group)
+    for config in group:
+        with suppress(OSError):
+            folder = workspace.run_dir(Path(config.machine.results_dir), run_id(config), config.seed)
+            attempts.note_death(folder, pid, failure)
+    return [
+        Outcome(config=config, record=records.get(config.seed), failure="" if config.seed in records else failure)
+        for config in group
+    ]
 
 
 def _work(group: Sequence[Config], work: Work, theirs: Connection) -> None:
