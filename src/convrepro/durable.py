@@ -65,6 +65,19 @@ def remove_abandoned(folder: Path) -> None:
                 path.unlink()
 
 
+@contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Within it, any error of a full disk is a ``DiskFull`` that names ``path``, if it is none already."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no space left for {path} on the disk at {_disk(path)}; free some, then go on.") from error
+        raise
+
+
 def keep(path: Path, content: Any) -> None:
     """Writes what can be made again at any time, as JSON; does nothing where nothing can be written."""
     with suppress(OSError):
@@ -83,8 +96,8 @@ def kept(path: Path) -> Any:
 def _written(path: Path, content: bytes | str) -> Iterator[Path]:
     """A temporary file beside ``path`` that has the content, on the disk; afterwards the folder is on the disk too."""
     content = content.encode() if isinstance(content, str) else content
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with full_disk_named(path):
+        _make_folder(path.parent)
         prefix = f".{path.name}.{processes.tag(processes.this())}."
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
         temporary = Path(name)
@@ -98,15 +111,19 @@ def _written(path: Path, content: bytes | str) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
-    except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFull(f"no space left for {path} on the disk at {_disk(path)}; free some, then go on.") from error
-        raise
 
 
 def _disk(path: Path) -> Path:
     """Where the disk of a file is mounted."""
-    return next(folder for folder in path.absolute().parents if folder.is_mount())
+    place = path.resolve()
+    return next(folder for folder in (place, *place.parents) if folder.is_mount())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # not the file's: of `write_new` that would mean that another one was faster
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 
 
 def _sync_folder(folder: Path) -> None:

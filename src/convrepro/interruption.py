@@ -109,6 +109,21 @@ def requested() -> bool:
     return _wish.number != 0
 
 
+def ask() -> None:
+    """Makes this process stop as SIGTERM does, once what goes on can be saved."""
+    _wish.number = _wish.number or signal.SIGTERM
+
+
+def forget() -> None:
+    """Ends a request that was heeded."""
+    _wish.number = 0
+
+
+def is_deferred() -> bool:
+    """Whether something goes on that heeds a request by itself."""
+    return _wish.num_deferring > 0
+
+
 def check() -> None:
     """Raises ``Interrupted`` if the process is to stop."""
     if requested():

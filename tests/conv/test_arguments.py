@@ -1,3 +1,4 @@
+import re
 from typing import Any, Literal
 
 import pytest
@@ -52,13 +53,18 @@ def test_key_missing() -> None:
         (_Doubled, "strength", True, "float"),
         (_Doubled, "mode", "c", "'a' or 'b'"),
         (_Doubled, "groups", 1.0, "int"),
+        (_Doubled, "groups", 10**9, "at most 1,000,000"),
+        (_Doubled, "strength", float("nan"), "float"),
+        (_Doubled, "strength", float("inf"), "float"),
+        (_sized, "size", [3], r"tuple\[int, int\] or null"),
+        (_sized, "size", [3, "4"], r"tuple\[int, int\] or null"),
         (_sized, "exact", 1, "bool"),
         (_sized, "name", None, "str"),
         (_sized, "size", 3, r"tuple\[int, int\] or null"),
     ],
 )
 def test_type_wrong(target: Any, key: str, value: Any, expected: str) -> None:
-    with pytest.raises(ValueError, match=rf"`{key}` of conv 'x' must be {expected}, got {value!r}"):
+    with pytest.raises(ValueError, match=rf"`{key}` of conv 'x' must be {expected}, got {re.escape(repr(value))}"):
         _check(target, **{"strength": 1.0, key: value} if target is _Doubled else {key: value})
 
 

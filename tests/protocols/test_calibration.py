@@ -27,11 +27,11 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     whole = Learner.step
 
-    def noted(self: Learner, x_BCHW: torch.Tensor, labels_B: torch.Tensor) -> None:
+    def noted(self: Learner, x_BCHW: torch.Tensor, labels_B: torch.Tensor, loss_factor: float) -> None:
         assert len(labels_B) == 4
         assert torch.are_deterministic_algorithms_enabled()
         seen.append(self.seed)
-        whole(self, x_BCHW, labels_B)
+        whole(self, x_BCHW, labels_B, loss_factor)
 
     monkeypatch.setattr(Learner, "step", noted)
     return seen

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from convrepro import config_files
+from convrepro import config_files, interruption
+from convrepro.interruption import Interrupted
 from convrepro.protocols import campaign, campaign_state
-from convrepro.protocols.campaign import Campaign, Deadline, Entry, Job, OutOfTime, entries, jobs_of
+from convrepro.protocols.campaign import Campaign, Deadline, Entry, Job, entries, jobs_of
 from convrepro.protocols.compose import compose
 from convrepro.protocols.grid import plan
 from convrepro.protocols.identity import run_id, run_id_of
@@ -184,7 +185,7 @@ def test_no_time_for_an_epoch_is_no_beginning(tmp_path: Path, fake: Callable[...
     jobs = [_job(tmp_path, "dk"), _job(tmp_path, "standard")]
     ongoing, lines = _campaign(training, 14.0, *jobs)
     ongoing.work(lambda: None)
-    assert lines[-1] == "standard is left: 5 s to the deadline, an epoch takes about 5 s"
+    assert lines[-1] == "standard is left: 5 s to the deadline, it needs about 5 s"
     assert training.groups == [("dk", [0, 1])]
     assert jobs[1].touched == []
 
@@ -225,9 +226,10 @@ def test_a_job_says_how_far_it_is_every_half_minute(tmp_path: Path, fake: Callab
 
 def test_out_of_time_is_no_failure_of_a_run(tmp_path: Path) -> None:
     job = _job(tmp_path, "standard")
-    with pytest.raises(OutOfTime):
+    with pytest.raises(Interrupted):
         campaign.run_seeds(job.configs, report=campaign._Watch(job, 2, _deadline(1), print, lambda: None))
-    assert [workspace.state(tmp_path, job.run_id, seed) for seed in SEEDS] == ["missing", "missing"]
+    interruption.forget()
+    assert [workspace.state(tmp_path, job.run_id, seed) for seed in SEEDS] == ["interrupted", "interrupted"]
 
 
 def test_what_is_done_already_is_not_touched(tmp_path: Path) -> None:
@@ -409,17 +411,20 @@ def test_a_deadline_that_comes_early_ends_the_step(tmp_path: Path, fake: Callabl
 def test_a_training_that_ends_itself_when_it_is_terminated_is_out_of_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Lightning's does between two chunks."""
+    """As one that saves what it has of an epoch, and is then interrupted."""
     deadline, lines = _deadline(10**9), []
     ongoing = _of(_job(tmp_path, "dk"), deadline=deadline, say=lines.append)
 
     def terminated(configs: Sequence[Config], *, report: Callable[[int, float], None]) -> dict[int, Record]:
         deadline.come()
-        raise KeyboardInterrupt
+        with interruption.deferred():
+            report(0, 0.5)
+        raise AssertionError("it was not asked to stop")
 
     monkeypatch.setattr(campaign, "run_seeds", terminated)
     ongoing.work(lambda: None)
-    assert lines[-1] == "dk: stopped at the deadline, 0% done"
+    assert lines[-1] == "dk: stopped at the deadline, 25% done"
+    assert not interruption.requested()
 
 
 def test_a_record_that_cannot_be_read_is_said(tmp_path: Path, fake: Callable[..., FakeTraining]) -> None:

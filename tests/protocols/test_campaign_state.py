@@ -109,7 +109,7 @@ def test_a_checkpoint_that_is_not_whole_gives_way_to_the_one_before(results_dir:
     save(tmp_path / "out", results_dir, RUNS)
     restore(tmp_path / "out", tmp_path / "again")
     phase = workspace.run_dir(tmp_path / "again", *_run(*SELECTING)) / "select"
-    assert list(checkpoints.whole(phase)) == [2]
+    assert list(checkpoints.whole(phase)) == [(2, 0)]
     assert len(list(phase.iterdir())) == 2
 
 
@@ -164,7 +164,7 @@ def test_a_later_save_replaces_an_earlier_one(results_dir: Path, tmp_path: Path)
     assert before.isdisjoint(after)
     assert (out / "mine").is_dir()
     restore(out, tmp_path / "again")
-    assert list(checkpoints.whole(workspace.run_dir(tmp_path / "again", *_run(*SELECTING)) / "select")) == [4]
+    assert list(checkpoints.whole(workspace.run_dir(tmp_path / "again", *_run(*SELECTING)) / "select")) == [(4, 0)]
 
 
 @pytest.mark.parametrize("num_writes", [0, 1, 2])
@@ -191,7 +191,7 @@ def test_a_save_that_is_cut_short_leaves_the_one_before(
         with pytest.raises(OSError, match="No space left"):
             save(out, results_dir, RUNS)
     assert restore(out, tmp_path / "again") == set(RUNS)
-    assert list(checkpoints.whole(workspace.run_dir(tmp_path / "again", *_run(*SELECTING)) / "select")) == [3]
+    assert list(checkpoints.whole(workspace.run_dir(tmp_path / "again", *_run(*SELECTING)) / "select")) == [(3, 0)]
 
 
 def test_runs_and_records_that_are_there_are_left(results_dir: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_run_without_a_checkpoint_there_is_taken_from_the_state(results_dir: P
     attempts.claim(run_dir).end("failed", "out of luck")
     (run_dir.with_name(f".{run_dir.name}.partial")).mkdir()  # of a restore that was killed
     restore(tmp_path / "out", tmp_path / "again")
-    assert list(checkpoints.whole(run_dir / "train")) == [2]
+    assert list(checkpoints.whole(run_dir / "train")) == [(2, 0)]
     assert {path.name for path in run_dir.parent.iterdir()} == {f"{name}-seed{seed}" for name, seed in RUNS[1:]}
 
 
@@ -307,6 +307,7 @@ def test_records_of_an_earlier_save_are_refused(results_dir: Path, out: Path, tm
 
 
 def test_a_record_with_other_numbers_is_refused(results_dir: Path, out: Path, tmp_path: Path) -> None:
+    store.path_of(workspace.records_dir(results_dir), *_run(*DONE)).unlink()
     store.write(workspace.records_dir(results_dir), dataclasses.replace(_record(*DONE), num_macs=7))
     archive.pack(workspace.records_dir(results_dir), [_run(*DONE)], out / "records.zip")
     _assert_refused(out, tmp_path, "records.zip lacks the record of")

@@ -230,13 +230,13 @@ def test_what_cannot_be_built_leaves_nothing_that_counts(tmp_path: Path, overrid
 
 def test_a_last_step_that_blows_up_is_a_divergence_too(tmp_path: Path) -> None:
     """The training loss of an epoch's only batch is that of the weights before the step."""
-    record = run(_config(tmp_path, "recipe.epochs=1", "recipe.batch_size=5000", "recipe.optimizer.lr=1e30"))
+    record = run(_config(tmp_path, "recipe.epochs=1", "recipe.batch_size=5000", "recipe.optimizer.lr=1e15"))
     assert record.status == "diverged"
     assert "validation loss was" in record.reason
 
 
 def test_a_loss_that_is_no_number_is_a_record_of_its_own(tmp_path: Path) -> None:
-    record = run(_config(tmp_path, "recipe.optimizer.lr=1e30"))
+    record = run(_config(tmp_path, "recipe.optimizer.lr=1e15"))
     assert record.status == "diverged"
     assert "training loss was nan" in record.reason or "training loss was inf" in record.reason
     assert record.selected == {}
@@ -310,8 +310,8 @@ def test_a_seed_that_diverges_leaves_the_others_records_as_they_are(
     records = run_seeds(_seeds(tmp_path, "recipe.epochs=2", "protocol.retrain=true"))
     monkeypatch.undo()
     assert [record.status for record in records.values()] == ["done", "diverged", "done"]
-    assert "select_train_loss" in records[1].epochs
-    assert "train_loss" not in records[1].epochs
+    assert records[1].epochs == {}  # it diverged in the first
+    assert records[1].reason == "the training loss was nan at step 1 of epoch 1"
     alone = run(_config(tmp_path / "alone", "recipe.epochs=2", "protocol.retrain=true", "seed=2"))
     assert _numbers(records[2]) == _numbers(alone)
 
@@ -357,9 +357,7 @@ def test_a_record_that_another_process_finishes_before_the_claim_is_taken_as_it_
 
 
 @pytest.mark.parametrize("moment", ["epoch", "record"])
-def test_a_run_that_was_taken_over_is_discarded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
+def test_a_run_that_was_taken_over_is_discarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
     """A second attempt begins while the first is at an epoch's end, or between its check and its record."""
     config = _config(tmp_path, "recipe.epochs=1")
     folder = workspace.run_dir(tmp_path, run_id(config), 0)

@@ -1,3 +1,5 @@
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,15 @@ def test_golden(built: BuiltTable) -> None:
 )
 def test_escape(text: str, escaped: str) -> None:
     assert markdown.escape(text) == escaped
+
+
+@pytest.mark.parametrize("text", ["# a", "- a", "+ a", "1. a", "2) a", "---", "===", "    code", "___"])
+def test_a_sentence_is_no_block_of_another_kind(make: Callable[..., BuiltTable], text: str) -> None:
+    lines = markdown.render(make(title=text, source=text, assumptions=(text,))).splitlines()
+    escaped = text.strip() if text.strip() == "code" else re.sub(r"([-+=#_.)])", r"\\\1", text, count=1)
+    assert lines[0] == f"# {escaped}"
+    assert lines[2].startswith(escaped)
+    assert f"- {escaped}" in lines
 
 
 def test_hostile_labels_stay_in_their_cells(hostile: BuiltTable) -> None:

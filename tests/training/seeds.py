@@ -1,14 +1,16 @@
 """Tiny seeds of one cell: a network with everything that a step may have, images, loaders."""
 
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
-from convrepro import config_files
+from convrepro import config_files, interruption
 from convrepro.data import EpochLoader, EvaluationLoader, ImageSplit
 from convrepro.models import Dropout
 from convrepro.training import Learner, Patience, clip_gradients, fit, multistep, plateau
@@ -94,6 +96,23 @@ def stop_after(num_reports: int) -> Callable[[float], None]:
             raise Stop
 
     return report
+
+
+def signal_at(num_reports: int, number: signal.Signals = signal.SIGTERM) -> Callable[[float], None]:
+    """Sends this process a signal at the so-manieth report."""
+    count = iter(range(1, 10**6))
+
+    def report(fraction: float) -> None:
+        if next(count) == num_reports:
+            signal.raise_signal(number)
+
+    return report
+
+
+def interrupted(learners: list[Learner], num_epochs: int = 6, **keys: Any) -> None:
+    """Trains them until the signal that one of them sends."""
+    with interruption.heeded(), pytest.raises(interruption.Interrupted):
+        fitted(learners, num_epochs, **keys)
 
 
 def same_bits(one: Learner, other: Learner) -> bool:

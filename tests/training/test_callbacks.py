@@ -15,7 +15,7 @@ def test_logs_and_two_checkpoints_of_every_seed(tmp_path: Path) -> None:
         assert header.startswith("epoch,learning_rate,train_loss,train_accuracy,validation_loss")
         assert rows[3].startswith("4,")
         assert float(rows[3].split(",")[2]) == learner.history["train_loss"][3]
-        assert checkpoints.whole(learner.folder).keys() == {3, 4}
+        assert checkpoints.whole(learner.folder).keys() == {(3, 0), (4, 0)}
         (events,) = (learner.folder / "tensorboard").glob("events*")
         assert events.stat().st_size > 200
     assert len({(learner.folder / "metrics.csv").read_text() for learner in learners}) == 2
@@ -38,6 +38,6 @@ def test_weights_are_those_of_the_epoch_that_the_rule_chose(tmp_path: Path) -> N
 
 def test_an_epoch_with_a_checkpoint_has_had_its_callback(tmp_path: Path) -> None:
     def after_epoch(learner: Learner) -> None:
-        assert learner.num_epochs not in checkpoints.whole(learner.folder)
+        assert (learner.num_epochs, 0) not in checkpoints.whole(learner.folder)
 
     seeds.fitted([seeds.learner(0, tmp_path, after_epoch=after_epoch)], 2)

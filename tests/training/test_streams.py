@@ -135,7 +135,7 @@ def test_a_seed_that_diverges_leaves_and_the_others_go_on(tmp_path: Path) -> Non
     expected = seeds.fitted(learners(tmp_path / "loop"), 3)
     assert found[0].reason
     assert [len(graph.steps) for graph in Replayed.made] == [3, 3, 2, 2]
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(found[1:], expected[1:], strict=True):
         assert seeds.same_bits(ours, theirs)
 
 
@@ -176,11 +176,11 @@ def test_what_cannot_be_captured_is_refused_and_loop_goes_on(tmp_path: Path, mon
     found = learners(tmp_path / "streams")
     with pytest.raises(Refused, match=r"cannot capture a step: operation not permitted when stream is capturing$"):
         seeds.fitted(found, 4, backend="streams")
-    assert found[0].reason == "the training loss was nan in epoch 2"
+    assert found[0].reason == "the training loss was nan at step 1 of epoch 2"
     expected = seeds.fitted(learners(tmp_path / "loop"), 4)
-    for ours, theirs in zip(seeds.fitted(found, 4), expected, strict=True):
+    for ours, theirs in list(zip(seeds.fitted(found, 4), expected, strict=True))[1:]:
         assert seeds.same_bits(ours, theirs)
-        assert ours.history["train_accuracy"] == theirs.history["train_accuracy"]
+        assert ours.history == theirs.history
 
 
 def test_steps_are_told_when_the_device_has_done_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,8 +197,8 @@ def test_steps_are_told_when_the_device_has_done_them(tmp_path: Path, monkeypatc
     learner = seeds.learner(3, tmp_path, report=lambda fraction: events.append(f"told {4 * fraction:.0f}"))
     seeds.fitted([learner], 1, backend="streams")
     assert events == [
-        *("launched 0", "launched 1", "done 0", "told 1", "told 2"),
-        *("launched 2", "done 1", "told 3", "done 2", "told 4"),
+        *("launched 0", "launched 1", "done 0", "told 1"),
+        *("launched 2", "done 1", "told 2", "told 3", "done 2", "told 4"),
     ]
 
 

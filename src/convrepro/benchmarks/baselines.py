@@ -176,7 +176,9 @@ class _EpochsEnd(pl.Callback):
 
 def _optimizer(config: Config, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     settings = dict(config.recipe.optimizer)
-    made: torch.optim.Optimizer = targets.resolve(settings.pop("_target_"))(parameters, **settings)
+    made: torch.optim.Optimizer = targets.resolve(settings.pop("_target_"), (), targets.OPTIMIZER)(
+        parameters, **settings
+    )
     return made
 
 

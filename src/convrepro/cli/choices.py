@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -231,7 +232,13 @@ def _settings(arguments: argparse.Namespace) -> dict[str, str]:
 
 def _quoted(path: str) -> str:
     """A path as a Hydra override's value, whatever characters it has."""
-    return "'" + path.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    path = re.sub(r"(\\*)\$\{", r"\1\1\\${", path)  # no interpolation
+    return "'" + re.sub(r"(\\*)('|$)", _escaped, path) + "'"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A quote, or the end; backslashes count only before these."""
+    return 2 * found[1] + ("\\'" if found[2] else "")
 
 
 def _fraction(text: str) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from convrepro.cli import choices
+from convrepro.cli.errors import one_line
 
 if TYPE_CHECKING:
     from convrepro.records import Cell, Table
@@ -55,7 +56,7 @@ def command(arguments: argparse.Namespace) -> int:
     )
     show_explanation(explanation)
     for defect in defects:
-        print(f"convrepro: {defect}", file=sys.stderr)
+        print(f"convrepro: {one_line(ValueError(defect))}", file=sys.stderr)
     return 1 if without_record else 0
 
 

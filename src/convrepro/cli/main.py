@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from convrepro import __version__, config_files, interruption
 from convrepro.cli import (
@@ -48,7 +48,7 @@ _COMMANDS = (
     benchmark_operators,
 )
 
-_RESUMED = (["run"], ["train"], ["campaign"])
+_RESUMED = (["run"], ["train"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -96,22 +96,36 @@ def parser() -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says a wrong argument in one line; argparse prints the usage first."""
+    """Says a wrong argument in one line; argparse prints the usage first, and takes what begins as an option for it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {_with_nearest(message)}; see `{self.prog} --help`\n")
+        self.exit(2, one_line(f"{self.prog}: {_with_nearest(message, self)}; see `{self.prog} --help`") + "\n")
 
 
-def _with_nearest(message: str) -> str:
-    """argparse's message; for a word that is no command, the nearest one instead of all."""
-    found = re.search(r"argument COMMAND: invalid choice: '(.*?)' \(choose from (.*)\)", message)
-    if found is None:
-        return message
+def _with_nearest(message: str, parser: argparse.ArgumentParser) -> str:
+    """argparse's message; for a word that is no choice or option, the nearest one instead of all."""
+    choice = re.search(r"argument (\S+): invalid choice: '(.*?)' \(choose from (.*)\)", message)
+    option = re.match(r"unrecognized arguments: (--[\w-]+)", message)
     try:
-        config_files.check_name(found[1], re.findall(r"[a-z][a-z-]+", found[2]), kind="command")
+        if choice:
+            config_files.check_name(choice[2], re.findall(r"[a-z][a-z-]+", choice[3]), kind=choice[1].lower())
+        elif option:
+            config_files.check_name(option[1], _options(parser), kind="option")
     except ValueError as error:
         return str(error).rstrip(".")
     return message
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """Those of a parser and of its commands."""
+    found = {option for action in parser._actions for option in action.option_strings if option.startswith("--")}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found = found.union(*map(_options, action.choices.values()))
+    return found
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ def replacements(texts: Iterable[str], own: Sequence[str]) -> dict[str, str]:
     Raises:
         ValueError: if a data set is unknown, or two are named in the place of one.
     """
+    texts = list(texts)
+    if not all(texts):  # argparse makes an empty list of `--dataset=--`
+        raise ValueError("`--dataset` must name a data set, got nothing; see `convrepro list datasets`.")
     found: dict[str, str] = {}
     for text in (part for several in texts for part in several.replace(",", " ").split()):
         ours, separator, other = text.rpartition("=")

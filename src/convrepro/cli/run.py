@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from convrepro.cli import choices, plan, tables
+from convrepro.cli.errors import one_line
 from convrepro.records import workspace
 
 if TYPE_CHECKING:
@@ -38,10 +39,13 @@ def command(arguments: argparse.Namespace) -> int:
     states = workspace.states(results_dir, wanted)
     open_states = ("failed",) if arguments.retry_failed else workspace.OPEN
     open_runs = [run for run, state in states.items() if state in open_states]
-    failures = _run(table, choices.configs_of(arguments, open_runs), arguments) if open_runs else []
+    failures = []
+    if open_runs:
+        workspace.check_writable(results_dir)  # before the configs, which take seconds
+        failures = _run(table, choices.configs_of(arguments, open_runs), arguments)
     complete = tables.show(table, results_dir)
     for failure in failures:
-        print(f"convrepro: {failure}", file=sys.stderr)
+        print(f"convrepro: {one_line(failure)}", file=sys.stderr)
     return 0 if set(chosen) <= complete else 1
 
 
@@ -59,7 +63,6 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
     check_pretrained(runs)  # as below; first, for it takes less time
     for config in {config.dataset.name: config for config in runs if config.protocol.task in TRAINED}.values():
         load_data(config)  # so that missing or defective data are found before anything is trained
-    workspace.check_writable(choices.results_dir(arguments))
     begun.note(table, runs, choices.results_dir(arguments), restart=arguments.restart)
     launcher = arguments.launcher or default_launcher(runs)
     failures = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convrepro.cli import choices
 from convrepro.cli.errors import one_line
+from convrepro.durable import DiskFull
 
 if TYPE_CHECKING:
     from convrepro.records import Table
@@ -23,7 +24,7 @@ def add_to(commands: Any) -> None:
 def command(arguments: argparse.Namespace) -> int:
     results_dir = choices.results_dir(arguments)
     asked = arguments.table
-    names = [asked] if asked else choices.written_tables(results_dir)
+    names = [asked] if asked is not None else choices.written_tables(results_dir)
     if not names:
         print(f"no table in {results_dir / 'tables'} yet; `convrepro run quickstart` makes one")
     is_complete = []
@@ -36,7 +37,11 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def show(table: "Table", results_dir: Path) -> set[str]:
-    """Builds a table from its records, prints it, writes its files; returns the run ids of complete cells."""
+    """Builds a table from its records, prints it, writes its files; returns the run ids of complete cells.
+
+    Raises:
+        DiskFull: if its files cannot be written for that reason; for any other it is said and goes on.
+    """
     from convrepro import papers, reporting, tables
     from convrepro.records import store, workspace
 
@@ -48,6 +53,8 @@ def show(table: "Table", results_dir: Path) -> set[str]:
     try:
         paths = reporting.write_all(built, results_dir / "tables", records)
         print(f"written: {results_dir / 'tables' / table.name}.{{{','.join(paths)}}}")
+    except DiskFull:
+        raise
     except OSError as error:
         print(f"convrepro: the table's files could not be written: {one_line(error)}", file=sys.stderr)
     print(f"records: {len(records)} of {len(table.cells) * table.num_seeds} in {records_dir}")
@@ -55,5 +62,5 @@ def show(table: "Table", results_dir: Path) -> set[str]:
     if ended := [f"{list(states).count(state)} {state}" for state in ("failed", "interrupted") if state in states]:
         print(f"runs without a record: {', '.join(ended)}; `convrepro status {table.name}` says why")
     for defect in defects:
-        print(f"convrepro: {defect}", file=sys.stderr)
+        print(f"convrepro: {one_line(ValueError(defect))}", file=sys.stderr)
     return {row.run_id for row in built.rows if row.is_complete}

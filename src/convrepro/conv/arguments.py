@@ -2,9 +2,12 @@
 
 import difflib
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+_MAX_COUNT = 1_000_000  # of whatever a network or an operator has
 
 
 def parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -41,8 +44,10 @@ def check(
             nearest = difflib.get_close_matches(key, settable, n=1, cutoff=0.6)
             hint = f", did you mean {nearest[0]!r}?" if nearest else ";"
             raise ValueError(f"{owner} takes no key {key!r}{hint} allowed: {', '.join(sorted(settable))}.")
+        if isinstance(value, int) and abs(value) > _MAX_COUNT:
+            raise ValueError(f"`{key}` of {owner} must be at most {_MAX_COUNT:,}, got {value}.")
         if not _fits(value, hint := settable[key].annotation):
-            raise ValueError(f"`{key}` of {owner} must be {_spelled(hint)}, got {value!r}.")
+            raise ValueError(f"`{key}` of {owner} must be {_spelled(hint)}, got {value!r:.80}.")
     for name, parameter in settable.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise ValueError(f"{owner} lacks the key {name!r}.")
@@ -71,12 +76,19 @@ def _fits(value: Any, hint: Any) -> bool:
     if kind in (None, NoneType):
         return value is None
     if kind in (int, float):
-        return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+        is_number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+        return is_number and abs(value) <= (_MAX_COUNT if kind is int else sys.float_info.max)
     if kind in (bool, str):
         return isinstance(value, kind)
     if kind in (tuple, list, Sequence):
-        return isinstance(value, list | tuple)
+        return isinstance(value, list | tuple) and _entries_fit(value, kind, get_args(hint))
     return True
+
+
+def _entries_fit(values: Sequence[Any], kind: Any, hints: tuple[Any, ...]) -> bool:
+    if kind is tuple and hints and hints[-1] is not ...:
+        return len(values) == len(hints) and all(map(_fits, values, hints))
+    return not hints or all(_fits(value, hints[0]) for value in values)
 
 
 def _spelled(hint: Any) -> str:

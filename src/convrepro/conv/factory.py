@@ -76,7 +76,7 @@ def operator_conv(conv_config: Mapping[str, Any], plugins: Sequence[str] = ()) -
     owner = f"conv {conv_config.get('name', conv_config.get('_target_'))!r}"
     if "_target_" not in conv_config:
         raise ValueError(f"{owner} lacks the key '_target_'.")
-    operator = targets.resolve(conv_config["_target_"], plugins)
+    operator = targets.resolve(conv_config["_target_"], plugins, targets.OPERATOR)
     own = {key: value for key, value in conv_config.items() if key not in NOT_ARGUMENTS}
     arguments.check(own, operator, given_by_code=_GIVEN_BY_CODE, owner=owner)
     return _OperatorConv(operator=operator, arguments=own)

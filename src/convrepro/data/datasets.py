@@ -44,7 +44,7 @@ def load(
         ValueError: if a file is not the one of the config, its images are not what the config says, or a set is too
             large for memory and cannot be kept in ``cache_dir``.
     """
-    reader = targets.resolve(dataset["_target_"], plugins)
+    reader = targets.resolve(dataset["_target_"], plugins, targets.READER)
     is_large = decoded.num_bytes(dataset) > max_resident_bytes
     path = _path_of(cache_dir, dataset, data_dir, reader) if cache_dir else None
     if path and decoded.is_whole(path):
@@ -95,7 +95,7 @@ def verify(dataset: Mapping[str, Any], data_dir: Path) -> Verified:
     Raises:
         FileNotFoundError, ValueError: as ``load`` does.
     """
-    source = _read(targets.resolve(dataset["_target_"]), dataset, data_dir, download=False)
+    source = _read(targets.resolve(dataset["_target_"], (), targets.READER), dataset, data_dir, download=False)
     content_sha256 = decoding.verify_files(dataset, source) if isinstance(source, FileSet) else source.content_sha256
     return Verified(len(source.train), len(source.test), content_sha256)
 

@@ -169,9 +169,10 @@ def write(path: Path, dataset: Mapping[str, Any], source: ImageSet | FileSet, *,
             _write_images(unfinished, source)
         else:
             content_sha256 = decoding.decode_files(unfinished, dataset, source, num_workers)
-        stamp = _stamp(unfinished, _sha256_of(unfinished))
+        sha256 = _sha256_of(unfinished)
         unfinished.replace(path)
-        written = {"dataset": dataset["name"], "size_bytes": path.stat().st_size, "sha256": stamp[0]}
+        stamp = _stamp(path, sha256)
+        written = {"dataset": dataset["name"], "size_bytes": path.stat().st_size, "sha256": sha256}
         if content_sha256 and not is_pinned(dataset):
             written["content_sha256"] = content_sha256
         durable.write(_sidecar(path), json.dumps(written) + "\n")
@@ -299,7 +300,7 @@ def _stamp_file(path: Path) -> Path:
 def _stamp(path: Path, sha256: str) -> list[Any]:
     """What tells that a file is still the one whose bytes had this SHA-256."""
     found = path.stat()
-    return [sha256, found.st_size, found.st_mtime_ns, found.st_ino]
+    return [sha256, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def _keep_stamp(path: Path, stamp: list[Any]) -> None:

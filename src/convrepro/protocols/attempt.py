@@ -9,7 +9,7 @@ from functools import partial
 from convrepro import interruption
 from convrepro.durable import DiskFull
 from convrepro.interruption import Interrupted
-from convrepro.protocols.run import run_seeds
+from convrepro.protocols.run import reason_of, run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.records import Record
 from convrepro.records.attempts import Lost
@@ -57,7 +57,7 @@ def attempt(configs: Sequence[Config], tell: Report, *, is_patient: bool = False
     except Lost:
         return [Outcome(config=config, is_elsewhere=True) for config in configs]
     except Exception as error:  # whatever it is, the other runs go on and the summary lists it
-        failure = str(error) if isinstance(error, DiskFull) else f"{type(error).__name__}: {error}"
+        failure = str(error) if isinstance(error, DiskFull) else reason_of(error)
         is_full = isinstance(error, DiskFull)
         return [Outcome(config=config, failure=failure, is_disk_full=is_full) for config in configs]
     return [

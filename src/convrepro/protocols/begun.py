@@ -1,5 +1,6 @@
 """What a table's cells were when they were begun: a cell that is another one now is not gone on with unasked."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def note(table: Table, runs: Sequence[Config], results_dir: Path, *, restart: bo
 
     Raises:
         ValueError: if a cell was begun with another configuration and not finished; says in what they differ.
+        OSError: if it cannot be noted.
     """
     path = results_dir / "runs" / f"{table.name}.json"
     before = durable.kept(path)
@@ -43,7 +45,7 @@ def note(table: Table, runs: Sequence[Config], results_dir: Path, *, restart: bo
             )
     now = {" ".join(cell.labels.values()): cell.run_id for cell in table.cells if cell.run_id in computed}
     if any(before.get(label) != run for label, run in now.items()):
-        durable.keep(path, before | now)
+        durable.write(path, json.dumps(before | now) + "\n")
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[str]:

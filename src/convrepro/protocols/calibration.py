@@ -120,7 +120,13 @@ def measure(configs: Sequence[Config]) -> Speed:
         for learner in learners:
             learner.start_epoch(0)
         backend.start_epoch(learners, loader, 0)
-        step = _seconds_of_a_step(backend.run, len(loader), device)
+
+        def run(steps: range) -> None:
+            for learner in learners:
+                learner.reason = ""  # noise may diverge, and is to be timed all the same
+            backend.run(steps)
+
+        step = _seconds_of_a_step(run, len(loader), device)
         evaluated_image = sum(_seconds_of_an_evaluated_image(config, learner, noise) for learner in learners)
         checkpoint = sum(_seconds_of_a_checkpoint(learner) for learner in learners)
     return Speed(

@@ -10,7 +10,8 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from convrepro import config_files
+from convrepro import config_files, interruption
+from convrepro.interruption import Interrupted
 from convrepro.protocols.estimate import work_of
 from convrepro.protocols.grid import PlannedTable
 from convrepro.protocols.run import run_seeds
@@ -20,6 +21,7 @@ from convrepro.records import store, workspace
 SECONDS_TO_SAVE = 15.0  # kept free before a deadline: for what runs between two steps, and for writing the state
 SECONDS_BETWEEN_SAVES = 60.0
 _SECONDS_BETWEEN_LINES = 30.0
+_SECONDS_WORTH_BEGINNING = 60.0  # what is done of an epoch is saved
 _SECONDS_APART = 1e-3  # reports that follow each other faster are of steps that were found to be finished together
 
 Say = Callable[[str], None]  # a line on what goes on
@@ -189,7 +191,8 @@ class Campaign:
     def work(self, save: Callable[[], object]) -> None:
         """Runs what the jobs lack until all is done or the deadline is reached; a job that fails stops no other.
 
-        No job is begun for which there is less than an epoch's time, as far as those before it tell.
+        No job is begun for which there is less time than for an epoch, or a minute's part of one, as far as those
+        before it tell.
 
         Args:
             save: called after each job that has ended, and about every minute within one, between two epochs.
@@ -199,8 +202,8 @@ class Campaign:
             waiting = self._waiting_of(job)
             if not waiting:
                 continue
-            if (left := self._deadline.seconds_left) <= (needed := self._seconds_of_an_epoch(job)):
-                self._say(f"{job.title} is left: {left:.0f} s to the deadline, an epoch takes about {needed:.0f} s")
+            if (left := self._deadline.seconds_left) <= (needed := self._seconds_needed(job)):
+                self._say(f"{job.title} is left: {left:.0f} s to the deadline, it needs about {needed:.0f} s")
                 return
             self._say(f"{job.title}: {len(waiting)} runs, {left:.0f} s to the deadline")
             started, num_done = self._deadline.clock(), job.num_done
@@ -273,10 +276,11 @@ class Campaign:
             watch = _Watch(job, len(group), self._deadline, self._say, self._save_now_and_then)
             try:
                 records = run_seeds(group, report=watch)
-            except KeyboardInterrupt:
-                if self._deadline.seconds_left <= 0.0:  # a training can end like this when the process is terminated
-                    raise OutOfTime from None
-                raise
+            except Interrupted:
+                if not watch.is_over:
+                    raise
+                interruption.forget()
+                raise OutOfTime from None
             finally:
                 self._learn(job, watch)
             job.num_done += len(records)
@@ -292,8 +296,10 @@ class Campaign:
         known = next((self._paces[key] for key in _keys(job) if key in self._paces), None)
         return statistics.median(known) if known else None
 
-    def _seconds_of_an_epoch(self, job: Job) -> float:
-        return self._set_up + (self._pace(job) or 0.0) * job.work / _num_epochs(job)
+    def _seconds_needed(self, job: Job) -> float:
+        """To get on with a job: until its first step, and for an epoch, or a minute if that is less."""
+        epoch = (self._pace(job) or 0.0) * job.work / _num_epochs(job)
+        return self._set_up + min(epoch, _SECONDS_WORTH_BEGINNING)
 
 
 class _Watch:
@@ -316,6 +322,7 @@ class _Watch:
         self._first: dict[int, float] = {}
         self._last: dict[int, float] = {}
         self._first_report = self._first_step = self._last_step = self._began
+        self.is_over = False  # whether the deadline has come
         self._is_first = True  # as long as all reports are of the steps that were found finished first
         self._longest_pause = 0.0  # between two reports: a chunk of steps, an evaluation, checkpoints, a save
 
@@ -333,7 +340,7 @@ class _Watch:
         self._last[seed], self._last_step = fraction, now
         self._job.share = sum(self._last.values()) / self._job.num_left
         if now + self._longest_pause >= self._deadline.end:
-            raise OutOfTime
+            self._stop()
         if now - self._said >= _SECONDS_BETWEEN_LINES and self.finished > 0.0:
             self._said = now
             rest = self.seconds / self.finished * (1.0 - sum(self._last.values()) / self._num_seeds)
@@ -342,6 +349,13 @@ class _Watch:
             )
         if begins_epoch:
             self._between_epochs()
+
+    def _stop(self) -> None:
+        """Has a training save what it has of an epoch; ends here what knows nothing of that."""
+        self.is_over = True
+        if not interruption.is_deferred():
+            raise OutOfTime
+        interruption.ask()
 
     @property
     def seconds_to_first_step(self) -> float:

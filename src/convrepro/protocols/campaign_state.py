@@ -18,8 +18,8 @@ from typing import Any
 from convrepro import durable
 from convrepro.protocols.identity import run_id_of
 from convrepro.records import archive, attempts, store, workspace
-from convrepro.records.archive import Run
 from convrepro.records.record import to_json
+from convrepro.records.workspace import Run
 from convrepro.training import checkpoints
 
 RECORDS, MANIFEST = "records.zip", "state.json"
@@ -28,7 +28,8 @@ _MAX_PART_BYTES, _MAX_MANIFEST_BYTES = 16 * 2**20, 4 * 2**20  # of what is read
 _VERSION = 1
 _RUN = r"([0-9a-f]{16})-seed(0|[1-9][0-9]{0,9})"
 _RUN_NAME = re.compile(_RUN)
-_FILE_NAME = re.compile(rf"{_RUN}/(?:[a-z]+/epoch[0-9]{{1,9}}\.ckpt|weights/[a-z_]+\.pt)(?:\.json)?")
+_CHECKPOINT = r"[a-z]+/epoch[0-9]{1,9}(?:step[0-9]{1,9})?\.ckpt"
+_FILE_NAME = re.compile(rf"{_RUN}/(?:{_CHECKPOINT}|weights/[a-z_]+\.pt)(?:\.json)?")
 _PART_NAME = re.compile(r"state\.[0-9]{3}\.[0-9a-f]{8}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -13,7 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convrepro import config_files
-from convrepro.protocols.schema import Config, validate
+from convrepro.protocols import hydra_nodes
+from convrepro.protocols.schema import Config
+from convrepro.protocols.validation import validate
 
 GROUPS = ("conv", "model", "dataset", "recipe", "recipe/augmentation", "protocol", "machine")
 
@@ -25,11 +27,13 @@ def compose(overrides: Sequence[str]) -> Config:
         ValueError: if an override cannot be parsed, or names an unknown config (with the nearest one) or key, or
             gives a value of the wrong type or range.
     """
-    check_choices(overrides)
     try:
+        check_choices(overrides)
         composed = composed_by_hydra(overrides)
     except (HydraException, OmegaConfBaseException) as error:
         raise explained(error, overrides) from error
+    except RecursionError as error:
+        raise ValueError("the config is nested too deep, or refers to itself.") from error
     return validate(composed)
 
 
@@ -48,7 +52,10 @@ def check_choices(overrides: Sequence[str], *, several: bool = False) -> list[Ov
     except HydraException as error:
         said = str(error).splitlines()[0]
         raise ValueError(f"an override cannot be read, quote what is no plain word: {said}") from error
+    except RecursionError as error:
+        raise ValueError("an override is nested too deep.") from error
     for override in parsed:
+        hydra_nodes.check_override(override)
         if override.is_sweep_override() and not several:
             raise ValueError(f"`{override.input_line}` has several values: a sweep needs -m.")
         if override.key_or_group not in GROUPS or override.is_delete():
@@ -77,11 +84,31 @@ def explained(error: Exception, overrides: Sequence[str]) -> ValueError:
     return ValueError(" ".join(lines[:2]) if lines else type(error).__name__)
 
 
-def composed_by_hydra(overrides: Sequence[str]) -> DictConfig:
-    """What Hydra makes of ``configs/train.yaml`` and the overrides, unchecked."""
+def check_files(overrides: Sequence[str]) -> None:
+    """Raises ValueError if a chosen file of the config folder makes Hydra import what is not Hydra's.
+
+    Args:
+        overrides: of ``convrepro train``, for a sweep too; none of them is wrong by itself.
+    """
+    parsed = check_choices(overrides, several=True)
+    single = [override.input_line or "" for override in parsed if not override.is_sweep_override()]
+    swept = [override for override in parsed if override.is_sweep_override() and override.key_or_group in GROUPS]
+    one_each = [
+        f"{override.key_or_group}={choice}" for override in swept for choice in override.sweep_string_iterator()
+    ]
+    for choices in [single, *([*single, choice] for choice in one_each)]:
+        try:
+            composed = composed_by_hydra(choices, with_its_own=True)
+        except (HydraException, OmegaConfBaseException):
+            continue  # Hydra says it when it runs
+        hydra_nodes.check_composed(composed)
+
+
+def composed_by_hydra(overrides: Sequence[str], *, with_its_own: bool = False) -> DictConfig:
+    """What Hydra makes of ``configs/train.yaml`` and the overrides, unchecked; with Hydra's own node if asked for."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(config_files.CONFIG_DIR), version_base="1.3"):
-        return hydra_compose("train", list(overrides))
+        return hydra_compose("train", list(overrides), return_hydra_config=with_its_own)
 
 
 def _check_key(composed: DictConfig, path: str) -> None:

@@ -13,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from convrepro import config_files
 from convrepro.protocols.compose import GROUPS, check_choices, compose, composed_by_hydra
-from convrepro.protocols.schema import Config, resolved, typed
+from convrepro.protocols.schema import Config
+from convrepro.protocols.validation import resolved, typed
 
 _APART = ("conv", "protocol")  # groups of files that choose nothing themselves: one can be put in another's place
 
@@ -44,7 +45,7 @@ class Composer:
             composed = self._put_together(parsed) if all(map(_only_sets, parsed)) else None
             if composed is not None:
                 return resolved(composed)
-        except (HydraException, OmegaConfBaseException):
+        except (HydraException, OmegaConfBaseException, RecursionError):
             pass  # Hydra finds the words for it
         return compose(overrides)
 

@@ -28,6 +28,7 @@ def describe(device: torch.device, config: Config, seeds_together: int) -> dict[
         "precision": config.machine.precision,
         "compiled": config.machine.compile,
         "seeds_together": seeds_together,
+        "devices": config.machine.devices,
     }
 
 
@@ -54,7 +55,8 @@ def _code() -> dict[str, Any]:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder.parents[1]), *arguments]
+    # No optional locks: a kill during `status` would leave the user's repository locked.
+    command = ["git", "--no-optional-locks", "-C", str(folder.parents[1]), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
 
 

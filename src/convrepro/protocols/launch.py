@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 
 import joblib
@@ -42,13 +43,15 @@ def launch(
     elsewhere: list[Config] = []
     waiting, is_patient = list(runs), False
     while waiting:
-        for outcome in start(groups_of(waiting, launcher), partial(attempt, is_patient=is_patient), report=report):
-            if outcome.is_elsewhere:
-                elsewhere.append(outcome.config)
-            if outcome.is_disk_full:
-                raise DiskFull(outcome.failure)
-            if not (outcome.is_elsewhere and is_patient):
-                yield outcome
+        work = partial(attempt, is_patient=is_patient)
+        with closing(start(groups_of(waiting, launcher), work, report=report)) as outcomes:
+            for outcome in outcomes:
+                if outcome.is_elsewhere:
+                    elsewhere.append(outcome.config)
+                if outcome.is_disk_full:
+                    raise DiskFull(outcome.failure)
+                if not (outcome.is_elsewhere and is_patient):
+                    yield outcome
         interruption.check()
         waiting, elsewhere, is_patient = elsewhere, [], True
 
@@ -64,7 +67,8 @@ def num_processes(runs: Sequence[Config], launcher: str) -> int:
     share."""
     if launcher == "serial" or any(device_of(config.machine.accelerator).type == "cuda" for config in runs):
         return 1
-    return max(1, min(len(groups_of(runs, launcher)), int(joblib.cpu_count())))
+    num_cores = int(joblib.cpu_count()) // max(config.machine.devices for config in runs)
+    return max(1, min(len(groups_of(runs, launcher)), num_cores))
 
 
 def groups_of(runs: Sequence[Config], launcher: str) -> list[list[Config]]:

@@ -23,7 +23,7 @@ def build_network(config: Config) -> nn.Module:
             computed stands in the config, and so in the run id.
     """
     targets.import_plugins(config.plugins)
-    operator = targets.resolve(config.conv["_target_"], config.plugins)
+    operator = targets.resolve(config.conv["_target_"], config.plugins, targets.OPERATOR)
     operators_own = arguments.parameters(operator).keys() - arguments.parameters(nn.Conv2d).keys()
     if missing := sorted(operators_own - config.conv.keys()):
         raise ValueError(f"conv {config.conv.get('name')!r} must set {', '.join(missing)}, even to the default.")

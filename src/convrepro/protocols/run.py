@@ -4,7 +4,7 @@ import math
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from convrepro import durable
 from convrepro.data import ImageSet
 from convrepro.models import facts_of, num_macs, num_operator_layers, num_parameters
-from convrepro.protocols import environment
+from convrepro.protocols import environment, ranks
 from convrepro.protocols.filter_learning import learn_from
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.network import build_network, pretrained_sha256, start_network
@@ -34,7 +35,7 @@ from convrepro.protocols.train import (
 )
 from convrepro.records import Record, attempts, store, workspace
 from convrepro.records.attempts import Claim, Claimed, Lost
-from convrepro.training import KeepWeights, Learner, keep_freed_memory
+from convrepro.training import KeepWeights, Learner, data_parallel, keep_freed_memory
 
 _DEFAULT_THREADS = torch.get_num_threads()
 
@@ -79,28 +80,31 @@ def run_seeds(
 
     Raises:
         Lost: if another process took a run over, as this one gave no sign of life for a lease.
+        DiskFull: if nothing more can be written.
         ValueError, OSError: as ``run``.
     """
     config = configs[0]
     results_dir, identity = Path(config.machine.results_dir), run_id(config)
     assert all(run_id(other) == identity for other in configs)
-    records = _records_of(configs)
+    records = records_of(configs)
     waiting = [other for other in configs if other.seed not in records]
     if not waiting:
         return records
-    # What cannot be built or read is found before anything is written.
+    # What cannot be written, built or read is found before anything is done.
+    workspace.check_writable(results_dir)
     for other in waiting if config.recipe.pretrained else [config]:  # each seed starts from weights of its own
         start_network(other)
     make_optimizer(config)
     data = load_data(config) if config.protocol.task in (*TRAINED, "filters") else None
     with _claimed(waiting, records, is_patient=is_patient) as claims:
-        records |= _records_of(waiting)  # of what another process has finished meanwhile
+        records |= records_of(waiting)  # of what another process has finished meanwhile
         claimed = [other for other in waiting if other.seed in claims and other.seed not in records]
-        torch.set_num_threads(config.machine.threads or _DEFAULT_THREADS)
+        torch.set_num_threads(config.machine.threads or max(1, _DEFAULT_THREADS // config.machine.devices))
         keep_freed_memory()
-        for made in _records_made(claimed, data, claims, report):
-            record = replace(made, environment=made.environment | {"attempt": claims[made.seed].number})
-            records[record.seed] = _commit(results_dir, record, claims[record.seed])
+        with durable.full_disk_named(results_dir), _on_all_devices(claimed):
+            for made in _records_made(claimed, data, claims, report):
+                record = replace(made, environment=made.environment | {"attempt": claims[made.seed].number})
+                records[record.seed] = _commit(results_dir, record, claims[record.seed])
     return records
 
 
@@ -133,10 +137,10 @@ def _claimed(
     except Lost:
         raise
     except Exception as error:
-        how = ("failed", _reason(error))
+        how = ("failed", reason_of(error))
         raise
     except BaseException as error:
-        how = ("interrupted", _reason(error))
+        how = ("interrupted", reason_of(error))
         raise
     finally:
         for seed, claim in claims.items():
@@ -146,7 +150,8 @@ def _claimed(
             workspace.tidy(Path(config.machine.results_dir), records[config.seed])
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Why an attempt ended, in one line."""
     said = " ".join(str(error).split())
     return f"{type(error).__name__}: {said}" if isinstance(error, Exception) else said or type(error).__name__
 
@@ -175,7 +180,12 @@ def _records_made(
     return _untrained(configs, data)
 
 
-def _records_of(configs: Sequence[Config]) -> dict[int, Record]:
+def records_of(configs: Sequence[Config]) -> dict[int, Record]:
+    """The records that there are of seeds of one cell, by seed.
+
+    Raises:
+        ValueError: if one of them cannot be read.
+    """
     found = {
         config.seed: store.read(workspace.records_dir(Path(config.machine.results_dir)), run_id(config), config.seed)
         for config in configs
@@ -185,6 +195,25 @@ def _records_of(configs: Sequence[Config]) -> dict[int, Record]:
 
 def _folder(config: Config) -> Path:
     return workspace.run_dir(Path(config.machine.results_dir), run_id(config), config.seed)
+
+
+def _on_all_devices(configs: Sequence[Config]) -> AbstractContextManager[None]:
+    """Within it, as many processes as the machine is to have devices train the runs."""
+    if not configs or configs[0].protocol.task not in TRAINED:
+        return nullcontext()
+    config = configs[0]
+    device = device_of(config.machine.accelerator, rank=0, num_ranks=config.machine.devices)
+    return ranks.joined(config.machine.devices, device, _folder(config), partial(_follow, config))
+
+
+def _follow(config: Config, rank: int, store_path: Path) -> None:
+    """Trains a run as another process than the first one; leaves nothing."""
+    num_ranks = config.machine.devices
+    torch.set_num_threads(config.machine.threads or max(1, _DEFAULT_THREADS // num_ranks))
+    device = device_of(config.machine.accelerator, rank=rank, num_ranks=num_ranks)
+    with data_parallel.initialised(rank, num_ranks, store_path, device=device):
+        for _ in _train([config], load_data(config), {}, lambda seed, fraction: None):
+            pass
 
 
 def _untrained(configs: Sequence[Config], data: ImageSet | None) -> Iterator[Record]:
@@ -243,7 +272,8 @@ def _train(
         for config in configs:
             yield from _train([config], data, claims, report)
         return
-    config, device = configs[0], device_of(configs[0].machine.accelerator)
+    config = configs[0]
+    device = device_of(config.machine.accelerator, rank=data_parallel.rank(), num_ranks=config.machine.devices)
     made_with = environment.describe(device, config, len(configs))  # before training: the checkout may change
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -259,9 +289,7 @@ def _train(
                 device=device,
                 folder=_folder(other) / phase.name,
                 report=partial(_report_phase, report, other.seed, position, len(phases)),
-                after_epoch=_EpochEnd(
-                    claims[other.seed], _weights_kept(other, progress[other.seed]) if phase.name == "train" else None
-                ),
+                after_epoch=_epoch_end(other, phase, claims.get(other.seed), progress[other.seed]),
             )
             for other in configs
             if not progress[other.seed].reason
@@ -290,6 +318,13 @@ class _EpochEnd:
         self.claim.check()
         if self.keep_weights is not None:
             self.keep_weights(learner)
+
+
+def _epoch_end(config: Config, phase: Phase, claim: Claim | None, so_far: _Progress) -> _EpochEnd | None:
+    """None where another process writes what there is to be written."""
+    if claim is None:
+        return None
+    return _EpochEnd(claim, _weights_kept(config, so_far) if phase.name == "train" else None)
 
 
 def _weights_kept(config: Config, so_far: _Progress) -> KeepWeights:

@@ -230,7 +230,7 @@ def make_optimizer(
         ValueError: if the optimizer does not know an argument, or its value has the wrong type.
     """
     own = {key: value for key, value in config.recipe.optimizer.items() if key != "_target_"}
-    optimizer = targets.resolve(config.recipe.optimizer["_target_"], config.plugins)
+    optimizer = targets.resolve(config.recipe.optimizer["_target_"], config.plugins, targets.OPTIMIZER)
     arguments.check(own, optimizer, given_by_code=["params"], owner="recipe.optimizer")
     try:
         optimizer([torch.zeros(1, requires_grad=True)], **own)
@@ -252,20 +252,35 @@ def make_parameter_groups(config: Config) -> Callable[[nn.Module], Iterable[Any]
     )
 
 
-def device_of(accelerator: str) -> torch.device:
+def device_of(accelerator: str, *, rank: int = 0, num_ranks: int = 1) -> torch.device:
     """The device that ``machine.accelerator`` names: a GPU for ``auto`` where there is one.
 
+    Args:
+        accelerator: ``auto``, ``cpu`` or ``gpu``.
+        rank: number of the process among those that train a run together; each has a GPU of its own.
+        num_ranks: how many they are.
+
     Raises:
-        ValueError: if there is no GPU and one is asked for.
+        ValueError: if there is no GPU and one is asked for, or there are too few.
     """
     has_gpu = torch.cuda.is_available()
     if accelerator == "gpu" and not has_gpu:
         raise ValueError("`machine.accelerator` is gpu, but torch finds no CUDA device here; use cpu or auto.")
-    return torch.device("cuda" if has_gpu and accelerator != "cpu" else "cpu")
+    if not has_gpu or accelerator == "cpu":
+        return torch.device("cpu")
+    if num_ranks > torch.cuda.device_count():
+        raise ValueError(
+            f"`machine.devices` is {num_ranks}, but torch finds {torch.cuda.device_count()} CUDA devices here."
+        )
+    return torch.device("cuda", rank) if num_ranks > 1 else torch.device("cuda")
 
 
 def check_backend(config: Config, device: torch.device) -> None:
     """Raises ValueError if ``machine.backend`` names one that the device cannot have, whatever the network."""
+    if config.machine.devices > 1 and (config.machine.backend == "streams" or config.machine.seeds_per_device > 1):
+        raise ValueError(
+            "`machine.devices` above 1 trains one seed at a time by the loop: set `machine.seeds_per_device` to 1."
+        )
     if config.machine.backend == "streams" and device.type != "cuda":
         raise ValueError("`machine.backend` streams needs a CUDA device; use loop or auto.")
 
@@ -277,7 +292,7 @@ def backend_of(config: Config, device: torch.device, learners: Sequence[Learner]
         ValueError: if streams is asked for and there is no GPU, or it refuses the network or the optimizer.
     """
     check_backend(config, device)
-    if config.machine.backend == "loop" or device.type != "cuda":
+    if config.machine.backend == "loop" or device.type != "cuda" or config.machine.devices > 1:
         return "loop"
     if reason := why_not_streams(learners):
         if config.machine.backend == "streams":

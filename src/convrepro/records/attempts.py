@@ -139,7 +139,7 @@ def claim(
             if not is_patient or interruption.requested():
                 raise Claimed(f"{newest.process.host} works on {folder.name}.")
             watched = newest
-            time.sleep(lease_seconds / _LOOKS_PER_LEASE)
+            time.sleep(min(lease_seconds / _LOOKS_PER_LEASE, 1.0))
             continue
         number = 1 if newest is None else newest.number + 1
         attempt = Attempt(
@@ -162,6 +162,25 @@ def claim(
             continue
         _remove_before(folder, number)
         return Claim(folder, attempt, lease_seconds)
+
+
+def note_death(folder: Path, number: int, reason: str) -> None:
+    """Notes, for whoever saw a process of this machine die, that the attempt it was at has failed.
+
+    Args:
+        folder: of the run.
+        number: of the process.
+        reason: in one line.
+
+    Raises:
+        OSError: if it cannot be written; a dead process holds the run then.
+    """
+    newest = latest(folder)
+    if newest is None or newest.state != "running" or newest.process.number != number:
+        return
+    if processes.is_alive(newest.process) is False:
+        failed = dataclasses.replace(newest, state="failed", reason=reason, told_at=_now())
+        durable.write(_path(folder, newest.number), _text(failed))
 
 
 def latest(folder: Path) -> Attempt | None:

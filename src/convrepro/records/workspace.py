@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from convrepro import durable, processes
+from convrepro.durable import DiskFull
 from convrepro.records import attempts, store
 from convrepro.records.record import Record, Status
 
@@ -35,17 +36,21 @@ def weights_dir(run_dir: Path) -> Path:
 
 
 def check_writable(results_dir: Path) -> None:
-    """Makes the results folder if need be, and tries it.
+    """Tries the folders that runs write to, or what they would be made in; makes none.
 
     Raises:
         ValueError: if nothing can be written there; names the folder.
+        DiskFull: if that is why.
     """
-    try:
-        results_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=results_dir):
-            pass
-    except OSError as error:
-        raise ValueError(f"cannot write to {results_dir}: {error.strerror}; choose another folder.") from error
+    for folder in (results_dir, *(results_dir / name for name in ("records", "runs", "tables"))):
+        there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+        try:
+            with durable.full_disk_named(folder), tempfile.TemporaryFile(dir=there):
+                pass
+        except DiskFull:
+            raise
+        except OSError as error:
+            raise ValueError(f"cannot write to {folder}: {error.strerror}; choose another folder.") from error
 
 
 def state(results_dir: Path, run_id: str, seed: int) -> State:
@@ -56,7 +61,7 @@ def state(results_dir: Path, run_id: str, seed: int) -> State:
 def states(results_dir: Path, runs: Iterable[Run]) -> dict[Run, State]:
     """What the disk says of many runs; the same as ``state`` of each, from one listing of each folder.
 
-    What was found in a record is kept in the cache under the file's size and time, so it is read once.
+    What was found in a record is kept in the cache under what the system tells of its file, so it is read once.
     """
     kept_path = cache_dir(results_dir) / "states.json"
     kept = _kept_states(kept_path)
@@ -69,13 +74,13 @@ def states(results_dir: Path, runs: Iterable[Run]) -> dict[Run, State]:
             is_begun = run_dir(results_dir, run_id, seed).name in folders
             found[run_id, seed] = _folder_state(results_dir, run_id, seed) if is_begun else "missing"
             continue
-        stat = records[name].stat()
-        if name in kept and kept[name][:2] == [stat.st_size, stat.st_mtime_ns]:
-            found[run_id, seed] = kept[name][2]
+        stamp = _stamp(records[name])
+        if name in kept and kept[name][:-1] == stamp:
+            found[run_id, seed] = kept[name][-1]
             continue
         found[run_id, seed] = state(results_dir, run_id, seed)
         if found[run_id, seed] in get_args(Status):
-            read[name] = [stat.st_size, stat.st_mtime_ns, found[run_id, seed]]
+            read[name] = [*stamp, found[run_id, seed]]
     if read:
         durable.keep(kept_path, {name: entry for name, entry in {**kept, **read}.items() if name in records})
     return found
@@ -87,17 +92,23 @@ def _listed(folder: Path) -> dict[str, os.DirEntry[str]]:
             return {entry.name: entry for entry in entries}
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise ValueError(f"cannot read {folder}: {error.strerror}; choose another folder.") from error
 
 
 def _kept_states(path: Path) -> dict[str, list[Any]]:
-    """By a record's file name: its size, its time, its state."""
+    """By a record's file name: its stamp, its state."""
     content = durable.kept(path)
     entries = content.items() if isinstance(content, dict) else ()
     return {
-        name: entry
-        for name, entry in entries
-        if isinstance(entry, list) and len(entry) == 3 and entry[2] in get_args(Status)
+        name: entry for name, entry in entries if isinstance(entry, list) and entry and entry[-1] in get_args(Status)
     }
+
+
+def _stamp(record: os.DirEntry[str]) -> list[int]:
+    """What is another after any change of a file: the time of change is the system's, which nobody can set."""
+    stat = record.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
 def _record_state(results_dir: Path, run_id: str, seed: int) -> State | None:

@@ -34,7 +34,7 @@ def write_all(built: BuiltTable, tables_dir: Path, records: Sequence[Record] = (
     paths = {ending: tables_dir / f"{built.name}.{ending}" for ending in texts}
     for ending, path in paths.items():
         durable.write(path, texts[ending])
-    if learned := [record for record in records if record.config["protocol"]["task"] == "filters"]:
+    if learned := [record for record in records if record.config.get("protocol", {}).get("task") == "filters"]:
         paths["png"] = filters.write(learned, tables_dir / f"{built.name}.png")
     elif figure.is_drawable(built):
         paths["png"] = figure.write(built, tables_dir / f"{built.name}.png")

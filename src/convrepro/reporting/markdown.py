@@ -11,7 +11,7 @@ from convrepro.tables import BuiltTable
 def render(built: BuiltTable) -> str:
     """The table, its claims and its notes as Markdown."""
     shown = present(built)
-    blocks = [f"# {escape(shown.title)}", _lines([shown.source, shown.facts]), _table(shown.columns)]
+    blocks = [f"# {_block(shown.title)}", _lines([shown.source, shown.facts]), _table(shown.columns)]
     if shown.footnotes:
         blocks.append("  \n".join(f"\\[{mark}\\] {escape(note)}" for mark, note in shown.footnotes))
     if shown.comparisons:
@@ -26,7 +26,13 @@ def render(built: BuiltTable) -> str:
 def escape(text: str) -> str:
     """Text in which nothing is markup, a cell's end or HTML."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*|\[\]~])", r"\\\1", text)
+    return re.sub(r"([\\`*|\[\]~$])", r"\\\1", text)
+
+
+def _block(text: str) -> str:
+    """Escaped text that begins a block, and is no heading, list, rule or code there."""
+    text = re.sub(r"^\s*([-+=#_])", r"\\\1", escape(text))
+    return re.sub(r"^\s*(\d+)([.)])(?=\s|$)", r"\1\\\2", text)
 
 
 def _table(columns: tuple[Column, ...]) -> str:
@@ -58,8 +64,8 @@ def _claims(shown: Presentation) -> str:
 def _bullets(title: str, sentences: tuple[str, ...]) -> str:
     if not sentences:
         return ""
-    return f"## {title}\n\n" + "\n".join(f"- {escape(sentence)}" for sentence in sentences)
+    return f"## {title}\n\n" + "\n".join(f"- {_block(sentence)}" for sentence in sentences)
 
 
 def _lines(texts: list[str]) -> str:
-    return "  \n".join(escape(text) for text in texts if text)
+    return "  \n".join(_block(text) for text in texts if text)

@@ -7,7 +7,7 @@ import textwrap
 import unicodedata
 
 _TITLE_WIDTH = 80  # characters, at the size that pictures are drawn in
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20")  # the wide ones too, which some spreadsheets take for them
 # Control characters drive terminals, format characters reorder text, lone surrogates cannot be written.
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 

@@ -5,14 +5,30 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from convrepro import durable
 
 _KEPT = 2
-_NAME = re.compile(r"epoch(\d+)\.ckpt")
+_NAME = re.compile(r"epoch([0-9]{1,9})(?:step([0-9]{1,9}))?\.ckpt")
+
+
+class Position(NamedTuple):
+    """Where a training stands.
+
+    Args:
+        num_epochs: that are finished and evaluated.
+        num_steps: of the epoch after them that are done.
+    """
+
+    num_epochs: int
+    num_steps: int = 0
+
+
+class NotWhole(ValueError):
+    """The bytes of a file are not those that were written."""
 
 
 def save(content: dict[str, Any], path: Path) -> None:
@@ -23,8 +39,9 @@ def save(content: dict[str, Any], path: Path) -> None:
     """
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    durable.write(path, buffer.getvalue())
-    durable.write(_sidecar(path), json.dumps(_fingerprint(buffer.getvalue())) + "\n")
+    written = buffer.getvalue()
+    durable.write(path, written)
+    durable.write(_sidecar(path), _fingerprint(written))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -32,46 +49,58 @@ def load(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if its bytes are not those that were written.
+        NotWhole: if its bytes are not those that were written.
+        ValueError: if they hold anything but tensors, numbers, texts, lists and dictionaries.
     """
     content = path.read_bytes()
     if not _is_whole(path, content):
-        raise ValueError(f"{path} is not what was written there: its size or SHA-256 is not that in {_sidecar(path)}.")
-    loaded: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        raise NotWhole(f"{path} is not what was written there: its size or SHA-256 is not that in {_sidecar(path)}.")
+    try:
+        loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises what it will
+        raise ValueError(f"{path} holds something else than weights, which is never loaded; delete it.") from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} holds no checkpoint and no weights; delete it.")
     return loaded
 
 
-def path_after(folder: Path, num_finished_epochs: int) -> Path:
-    return folder / f"epoch{num_finished_epochs}.ckpt"
+def path_after(folder: Path, num_epochs: int, num_steps: int = 0) -> Path:
+    """Of the checkpoint after so many finished epochs and, in the epoch after them, steps."""
+    return folder / (f"epoch{num_epochs}step{num_steps}.ckpt" if num_steps else f"epoch{num_epochs}.ckpt")
 
 
-def whole(folder: Path) -> dict[int, Path]:
-    """The checkpoints whose bytes are those that were written, by their number of finished epochs."""
-    return {epoch: path for epoch, path in _by_epoch(folder) if _is_whole(path, path.read_bytes())}
+def found(folder: Path) -> dict[Position, Path]:
+    """The checkpoints of a folder, whole or not, the furthest last."""
+    named = ((match, path) for path in folder.glob("*.ckpt") if (match := _NAME.fullmatch(path.name)))
+    return dict(sorted((Position(int(match[1]), int(match[2] or 0)), path) for match, path in named))
+
+
+def whole(folder: Path) -> dict[Position, Path]:
+    """The checkpoints of a folder whose bytes are those that were written, the furthest last."""
+    return {position: path for position, path in found(folder).items() if _is_whole(path, path.read_bytes())}
 
 
 def remove_old(folder: Path) -> None:
-    """Removes all but the newest two checkpoints."""
-    for _, path in _by_epoch(folder)[:-_KEPT]:
-        path.unlink(missing_ok=True)
-        _sidecar(path).unlink(missing_ok=True)
-
-
-def _by_epoch(folder: Path) -> list[tuple[int, Path]]:
-    found = [(int(match[1]), path) for path in folder.glob("*.ckpt") if (match := _NAME.fullmatch(path.name))]
-    return sorted(found)
+    """Removes all but the last two after finished epochs, and the last two within the epoch after these."""
+    kept = found(folder)
+    after_epochs = [position for position in kept if position.num_steps == 0]
+    newest = max(after_epochs, default=Position(0))
+    within_epoch = [position for position in kept if position.num_steps and position > newest]
+    for position in kept.keys() - {*after_epochs[-_KEPT:], *within_epoch[-_KEPT:]}:
+        kept[position].unlink(missing_ok=True)
+        _sidecar(kept[position]).unlink(missing_ok=True)
 
 
 def _is_whole(path: Path, content: bytes) -> bool:
     try:
-        expected = json.loads(_sidecar(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        return _sidecar(path).read_bytes() == _fingerprint(content)
+    except FileNotFoundError:
         return False
-    return bool(expected == _fingerprint(content))
 
 
-def _fingerprint(content: bytes) -> dict[str, Any]:
-    return {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def _fingerprint(content: bytes) -> bytes:
+    known_by = {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    return (json.dumps(known_by) + "\n").encode()
 
 
 def _sidecar(path: Path) -> Path:

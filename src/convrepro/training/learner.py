@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,11 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from convrepro.training import data_parallel
 from convrepro.training.precision import Precision
 from convrepro.training.schedules import History
 
 # Shapes: B batch, C channels, H W image, K classes.
 
+_OF_AN_EPOCH = ("num_steps", "seconds", "train_sums", "random_states", "generators")
 _SPOKEN = {"train": "training"}
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -27,7 +30,8 @@ class Learner:
     """Trains one network by cross entropy, of images or of their pixels, and keeps the metrics of every epoch.
 
     Seeds that are trained together are several learners: each has its own network, optimizer, learning rate,
-    random numbers, history, checkpoints and end. Sums are accumulated on the device and read once an epoch.
+    random numbers, history, checkpoints and end. Sums are accumulated on the device and read once an epoch. Several
+    processes may train one learner (see ``data_parallel``); then all of them make it and call its methods.
 
     Args:
         network: from images (B, C, H, W) to logits (B, K), or (B, K, H, W) where the targets are masks (B, H, W), on
@@ -85,16 +89,23 @@ class Learner:
                 group["lr"] = torch.tensor(group["lr"], device=self.device)
         after_optimizer(self.optimizer)
         self.num_epochs = 0  # finished and evaluated
+        self.num_steps = 0  # done of the epoch after them
         self.reason = ""  # why it diverged
         self.history: dict[str, list[float]] = {}
         self.epoch_seconds: list[float] = []
-        self._forward = torch.compile(network) if compiled else network
+        if compiled and data_parallel.world_size() > 1:
+            raise ValueError("`machine.compile` is for one device; leave it out, or train on one.")
+        self._forward = torch.compile(network) if compiled else data_parallel.forward_of(network)
         self.precision, self._memory_format = precision, memory_format
         self._learning_rate_factor, self._recipe_epoch = learning_rate_factor, recipe_epoch
         self._clip_gradients = clip_gradients
         self.rates_at, self._accuracy, self._top_k = rates_at, accuracy, top_k
-        self.train_sums = torch.zeros(4, dtype=torch.float64, device=self.device)  # loss, right, among the first k, all
+        # loss, right, among the first k, all; steps whose sum of losses is finite, and those where it is a number
+        self.train_sums = torch.zeros(6, dtype=torch.float64, device=self.device)
+        self._bounds = torch.tensor([sys.float_info.max, math.inf], dtype=torch.float64, device=self.device)
         self._row: dict[str, float] = {}
+        self._started = self._seconds_before = 0.0  # of the epoch
+        self._cut_epoch: dict[str, Any] = {}  # what a loaded state has of an epoch that was begun
         self._random_state: list[torch.Tensor] = []
         self.generator = torch.Generator(self.device)
         drawing = [layer for layer in network.modules() if hasattr(layer, "set_generator")]
@@ -105,10 +116,11 @@ class Learner:
     def start_epoch(self, epoch: int) -> None:
         """Sets the learning rate, the layers' epoch and torch's random numbers to those of ``epoch``.
 
-        They depend on the seed, the epoch and the history only, so that resuming needs no further state. Random numbers
-        of numpy and of Python itself are nobody's: layers must not use them.
+        They depend on the seed, the epoch and the history only, so that resuming there needs no further state. An epoch
+        that was begun goes on with what it had. Random numbers of numpy and of Python itself are nobody's: layers must
+        not use them.
         """
-        self._started = time.monotonic()
+        self._started, self._seconds_before = time.monotonic(), 0.0
         factor = self._learning_rate_factor(epoch, self.history)
         for group, initial_rate in zip(self.optimizer.param_groups, self._initial_rates, strict=True):
             if isinstance(group["lr"], torch.Tensor):
@@ -118,12 +130,15 @@ class Learner:
         for layer in self.network.modules():
             if hasattr(layer, "set_epoch"):
                 layer.set_epoch(self._recipe_epoch(epoch))  # type: ignore[operator]
-        self._seed_random_numbers(f"network:{self.seed}:{epoch}")
+        number = f":{data_parallel.rank()}" if data_parallel.rank() else ""
+        self._seed_random_numbers(f"network:{self.seed}:{epoch}{number}")
         self.train_sums.zero_()
         self._row = {"learning_rate": self._initial_rates[0] * factor}
         if self.rates_at is not None:
             self.go_to(float(epoch))
             self._row["learning_rate"] = float(self.optimizer.param_groups[0]["lr"])
+        if self.num_steps:
+            self._go_on_with(self._cut_epoch)
 
     def go_to(self, position: float) -> None:
         """Sets what a schedule that changes within an epoch has at a position in the training, in epochs."""
@@ -131,15 +146,34 @@ class Learner:
             for group, initial_rate in zip(self.optimizer.param_groups, self._initial_rates, strict=True):
                 group.update(self.rates_at(position, initial_rate))
 
-    def step(self, x_BCHW: torch.Tensor, targets: torch.Tensor) -> None:
-        """One step of the optimizer. Reads nothing back from the device, so that it can be captured."""
+    def step(self, x_BCHW: torch.Tensor, targets: torch.Tensor, loss_factor: float = 1.0) -> None:
+        """One step of the optimizer. Reads nothing back from the device, so that it can be captured.
+
+        Args:
+            x_BCHW: images.
+            targets: their labels or masks.
+            loss_factor: of what is minimised, where these are a part of the batch.
+        """
         self.optimizer.zero_grad(set_to_none=True)
         logits = self.logits(x_BCHW)
         loss = F.cross_entropy(logits, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss if loss_factor == 1.0 else loss * loss_factor).backward()  # type: ignore[no-untyped-call]
         self._clip_gradients(self.parameters)
         self.optimizer.step()
-        self.train_sums += _sums(loss.detach() * targets.numel(), logits.detach(), targets)
+        self.train_sums[:4] += _sums(loss.detach() * targets.numel(), logits.detach(), targets)
+        self.train_sums[4:] += self.train_sums[0] <= self._bounds
+
+    def note_divergence(self, train_sums: torch.Tensor, num_steps: int) -> None:
+        """Gives the ``reason`` if a training loss of the epoch was not finite; reads from the device.
+
+        Args:
+            train_sums: those after ``num_steps`` steps of the epoch.
+            num_steps: likewise.
+        """
+        num_finite, num_numbers = data_parallel.least(train_sums[4:]).tolist()
+        if num_finite < num_steps and not self.reason:
+            value = math.inf if num_numbers > num_finite else math.nan
+            self.reason = f"the training loss was {value} at step {num_finite + 1:.0f} of epoch {self.num_epochs + 1}"
 
     @contextlib.contextmanager
     def own_random_numbers(self) -> Iterator[None]:
@@ -151,12 +185,12 @@ class Learner:
 
     def end_training(self) -> None:
         """Notes the training metrics of the epoch: means over its targets, each before the step that saw it."""
-        self._note("train", self.train_sums)
+        self._note("train", self.train_sums[:4])
 
     @torch.inference_mode()
     def evaluate(self, name: str, batches: Iterable[Batch]) -> None:
         """Notes mean loss and accuracy on all targets of ``batches``."""
-        sums = torch.zeros_like(self.train_sums)
+        sums = torch.zeros_like(self.train_sums[:4])
         self._seed_random_numbers(f"{name}:{self.seed}:{self.num_epochs}")
         with self.own_random_numbers():
             for x_BCHW, targets in batches:
@@ -167,23 +201,47 @@ class Learner:
 
     def end_epoch(self, share: float) -> None:
         """Puts the epoch's metrics into the history; ``share`` of the time since its start was this learner's."""
-        self.epoch_seconds.append((time.monotonic() - self._started) * share)
-        self.num_epochs += 1
+        self.epoch_seconds.append(self._seconds(share))
+        self.num_epochs, self.num_steps = self.num_epochs + 1, 0
         for key, value in self._row.items():
             self.history.setdefault(key, []).append(value)
             if key.endswith("_loss") and not math.isfinite(value) and not self.reason:
                 name = key.removesuffix("_loss")
                 self.reason = f"the {_SPOKEN.get(name, name)} loss was {value} in epoch {self.num_epochs}"
 
-    def state(self) -> dict[str, Any]:
-        """All that training goes on from, after the last finished epoch."""
-        return {
+    def state(self, share: float = 1.0) -> dict[str, Any]:
+        """All that training goes on from, after the last finished epoch and the steps that follow it.
+
+        It is the same in all processes that train the learner.
+
+        Args:
+            share: of the time since the start of the epoch that is under way, this learner's.
+        """
+        state: dict[str, Any] = {
             "num_epochs": self.num_epochs,
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict()["state"],
             "history": self.history,
             "epoch_seconds": self.epoch_seconds,
         }
+        if self.num_steps:
+            state["epoch"] = {
+                "device": self.device.type,
+                "num_steps": self.num_steps,
+                "seconds": self._seconds(share),
+                # these by process, so that its sums are rounded as they would have been
+                "train_sums": data_parallel.of_all(self.train_sums),
+                "random_states": [data_parallel.of_all(state) for state in self._random_state],
+                "generators": data_parallel.of_all(self.generator.get_state()),
+            }
+        return state
+
+    def can_go_on_from(self, state: dict[str, Any]) -> bool:
+        """Whether random numbers within an epoch can: of as many processes, with devices of the same kind."""
+        if "epoch" not in state:
+            return True
+        generators, device = (state["epoch"].get(key) for key in ("generators", "device"))
+        return bool(device == self.device.type and len(generators) == data_parallel.world_size())
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Goes back to where ``state`` was taken, on whatever device.
@@ -198,6 +256,8 @@ class Learner:
             for parameter, its_state in self.optimizer.state.items():
                 its_state.update(_laid_out_as(parameter, its_state))
             self.num_epochs = int(state["num_epochs"])
+            self._cut_epoch = {key: state["epoch"][key] for key in _OF_AN_EPOCH} if "epoch" in state else {}
+            self.num_steps = int(self._cut_epoch.get("num_steps", 0))
             self.history = {key: list(values) for key, values in state["history"].items()}
             self.epoch_seconds = list(state["epoch_seconds"])
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
@@ -213,8 +273,19 @@ class Learner:
             logits: torch.Tensor = self._forward(x_BCHW)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
+    def _go_on_with(self, epoch: Mapping[str, Any]) -> None:
+        self._seconds_before = epoch["seconds"]
+        own = data_parallel.rank()
+        self.train_sums.copy_(epoch["train_sums"][own])
+        self._random_state = [states[own] for states in epoch["random_states"]]
+        self.generator.set_state(epoch["generators"][own])
+
+    def _seconds(self, share: float) -> float:
+        """Of the epoch that is under way."""
+        return self._seconds_before + (time.monotonic() - self._started) * share
+
     def _note(self, name: str, sums: torch.Tensor, top_k: int | None = None) -> None:
-        loss, num_right, num_among, num_targets = sums.tolist()
+        loss, num_right, num_among, num_targets = data_parallel.total(sums).tolist()
         self._row |= {f"{name}_loss": loss / num_targets, f"{name}_{self._accuracy}": 100.0 * num_right / num_targets}
         if top_k:
             self._row[f"{name}_top{top_k}_accuracy"] = 100.0 * num_among / num_targets

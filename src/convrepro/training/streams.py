@@ -16,7 +16,7 @@ from convrepro.data.loader import EpochBatches, EpochLoader
 from convrepro.training import cuda_graph
 from convrepro.training.learner import Batch, Learner
 
-# Shapes: S steps of a chunk, B images of a batch, C channels, H W image.
+# Shapes: L learners, S steps of a chunk, B images of a batch, C channels, H W image.
 
 _MAX_STEPS_AT_ONCE = 64
 _MAX_IMAGE_BYTES = 1 << 28  # of the images that lie ready for a learner
@@ -36,7 +36,7 @@ class Streams:
 
     The images of a chunk lie on the device, augmented in bulk; the graph takes the batch that a counter points to.
     After each capture its first steps are run eagerly and by replays from the same state: they must end in the same
-    bits.
+    bits. A learner that diverges stays in the graph until the epoch ends, unseen.
 
     Args:
         tell: called with a learner and its number of finished steps of the epoch, when they are done.
@@ -56,7 +56,8 @@ class Streams:
         self._learners: list[Learner] = []
         self._batches: list[EpochBatches] = []
         self._captured: dict[int, _Captured] = {}  # by the number of images of a batch
-        self._launched: list[tuple[range, Callable[[], None]]] = []  # steps, and what waits for them
+        # steps, what waits for them, and the learners' sums after them
+        self._launched: list[tuple[range, Callable[[], None], torch.Tensor]] = []
         self._batch_size = self._num_images = self._steps_at_once = 0
 
     def start_epoch(self, learners: Sequence[Learner], loader: EpochLoader, epoch: int) -> None:
@@ -86,7 +87,11 @@ class Streams:
         if steps.stop > num_whole:
             self._replay(range(num_whole, steps.stop), self._num_images % self._batch_size)
         if steps.stop * self._batch_size >= self._num_images:
-            self._tell_all_but(0)
+            self.wait()
+
+    def wait(self) -> None:
+        """Until the steps that were run are done and told."""
+        self._tell_all_but(0)
 
     def close(self) -> None:
         """Lets go of the graphs and their memory."""
@@ -100,7 +105,8 @@ class Streams:
         captured.fill(self._chunk(steps, size))
         for _ in steps:
             captured.replay()
-        self._launched.append((steps, self._mark(self._learners[0].device)))
+        sums_L6 = torch.stack([learner.train_sums for learner in self._learners]).to("cpu", non_blocking=True)
+        self._launched.append((steps, self._mark(self._learners[0].device), sums_L6))
         self._tell_all_but(1)  # the device goes on with these steps while the last ones are waited for
 
     def _chunk(self, steps: range, size: int) -> list[Batch]:
@@ -109,11 +115,14 @@ class Streams:
 
     def _tell_all_but(self, num_waiting: int) -> None:
         while len(self._launched) > num_waiting:
-            steps, wait = self._launched.pop(0)
+            steps, wait, sums_L6 = self._launched.pop(0)
             wait()
+            for learner, sums_6 in zip(self._learners, sums_L6, strict=True):
+                learner.note_divergence(sums_6, steps.stop)
             for step in steps:
                 for learner in self._learners:
-                    self._tell(learner, step + 1)
+                    if not learner.reason:
+                        self._tell(learner, step + 1)
 
 
 class _Captured:

@@ -1,0 +1,115 @@
+"""One run on several devices: a process for each, all of them going through the run with a share of every batch."""
+
+import multiprocessing
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import torch
+
+from convrepro import interruption
+from convrepro.interruption import Interrupted
+from convrepro.training import data_parallel
+
+_SECONDS_TO_END = 10.0
+_SECONDS_BETWEEN_LOOKS = 0.2
+_READY = ""
+
+Follow = Callable[[int, Path], None]  # what a process does, from its number and the file by which it meets the others
+
+
+@dataclass(frozen=True)
+class _Other:
+    """Another process, and what it says: that it is ready, then, if it fails, why."""
+
+    process: BaseProcess
+    said: Connection
+
+    def failure(self) -> str:
+        """Why it has ended; empty as long as it has not, or if it has done its work."""
+        with suppress(EOFError):
+            while self.said.poll():
+                if (reason := self.said.recv()) != _READY:
+                    return str(reason)
+        code = self.process.exitcode
+        return "" if code in (None, 0) else f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+@contextmanager
+def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -> Iterator[None]:
+    """Within it, this process is number 0 of several that train together; the others end with it.
+
+    Args:
+        num_ranks: how many; with 1 there are no others.
+        device: of this process.
+        folder: where they meet, by a file.
+        follow: what each of the others does; can be pickled.
+
+    Raises:
+        RuntimeError: if one of the others ends before its work is done.
+    """
+    if num_ranks == 1:
+        yield
+        return
+    store_path = folder / f".{uuid.uuid4().hex}.ranks"
+    others: list[_Other] = []
+    try:
+        others += [_begun(rank, store_path, follow) for rank in range(1, num_ranks)]
+        _wait_until_ready(others)
+        with data_parallel.initialised(0, num_ranks, store_path, device=device):
+            yield
+    except RuntimeError as error:  # what torch raises when another one is gone
+        for rank, other in enumerate(others, start=1):
+            other.process.join(_SECONDS_BETWEEN_LOOKS)
+            if reason := other.failure():
+                raise RuntimeError(f"the process of device {rank} of this run failed: {reason}") from error
+        raise
+    finally:
+        for other in others:
+            other.process.join(_SECONDS_TO_END)
+            other.process.kill()
+            other.process.join()
+            other.said.close()
+        store_path.unlink(missing_ok=True)
+
+
+def _begun(rank: int, store_path: Path, follow: Follow) -> _Other:
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_follow, args=(rank, store_path, follow, theirs))
+    process.start()
+    theirs.close()
+    return _Other(process, ours)
+
+
+def _wait_until_ready(others: Sequence[_Other]) -> None:
+    """Returns when all are about to join: from then on the one that is gone is missed at once."""
+    for other in others:
+        while not other.said.poll(_SECONDS_BETWEEN_LOOKS):
+            interruption.check()
+        if reason := _first_word(other):
+            raise RuntimeError(reason)
+
+
+def _first_word(other: _Other) -> str:
+    try:
+        return str(other.said.recv())
+    except EOFError:
+        return "it ended before it began"
+
+
+def _follow(rank: int, store_path: Path, follow: Follow, said: Connection) -> None:
+    interruption.heed_as_child()
+    said.send(_READY)
+    try:
+        follow(rank, store_path)
+    except Interrupted:
+        return
+    except Exception as error:
+        with suppress(OSError):
+            said.send(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        raise SystemExit(1) from None
