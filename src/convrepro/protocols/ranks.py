@@ -16,15 +16,14 @@ from convrepro.interruption import Interrupted
 from convrepro.training import data_parallel
 
 _SECONDS_TO_END = 10.0
-_SECONDS_BETWEEN_LOOKS = 0.2
-_READY = ""
+_SECONDS_TO_SAY_WHY = 1.0
 
 Follow = Callable[[int, Path], None]  # what a process does, from its number and the file by which it meets the others
 
 
 @dataclass(frozen=True)
 class _Other:
-    """Another process, and what it says: that it is ready, then, if it fails, why."""
+    """Another process, and what it says if it fails."""
 
     process: BaseProcess
     said: Connection
@@ -32,9 +31,8 @@ class _Other:
     def failure(self) -> str:
         """Why it has ended; empty as long as it has not, or if it has done its work."""
         with suppress(EOFError):
-            while self.said.poll():
-                if (reason := self.said.recv()) != _READY:
-                    return str(reason)
+            if self.said.poll():
+                return str(self.said.recv())
         code = self.process.exitcode
         return "" if code in (None, 0) else f"it was ended by signal {-code}" if code < 0 else f"exit code {code}"
 
@@ -59,14 +57,12 @@ def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -
     others: list[_Other] = []
     try:
         others += [_begun(rank, store_path, follow) for rank in range(1, num_ranks)]
-        _wait_until_ready(others)
-        with data_parallel.initialised(0, num_ranks, store_path, device=device):
+        with data_parallel.initialised(0, num_ranks, store_path, device=device, while_waiting=lambda: _check(others)):
             yield
-    except RuntimeError as error:  # what torch raises when another one is gone
-        for rank, other in enumerate(others, start=1):
-            other.process.join(_SECONDS_BETWEEN_LOOKS)
-            if reason := other.failure():
-                raise RuntimeError(f"the process of device {rank} of this run failed: {reason}") from error
+    except RuntimeError:  # what torch raises when another one is gone
+        for other in others:
+            other.process.join(_SECONDS_TO_SAY_WHY)
+        _check(others)
         raise
     finally:
         for other in others:
@@ -86,25 +82,16 @@ def _begun(rank: int, store_path: Path, follow: Follow) -> _Other:
     return _Other(process, ours)
 
 
-def _wait_until_ready(others: Sequence[_Other]) -> None:
-    """Returns when all are about to join: from then on the one that is gone is missed at once."""
-    for other in others:
-        while not other.said.poll(_SECONDS_BETWEEN_LOOKS):
-            interruption.check()
-        if reason := _first_word(other):
-            raise RuntimeError(reason)
-
-
-def _first_word(other: _Other) -> str:
-    try:
-        return str(other.said.recv())
-    except EOFError:
-        return "it ended before it began"
+def _check(others: Sequence[_Other]) -> None:
+    """Raises RuntimeError if one of the others has failed, and Interrupted if this process is to stop."""
+    for rank, other in enumerate(others, start=1):
+        if reason := other.failure():
+            raise RuntimeError(f"the process of device {rank} of this run failed: {reason}")
+    interruption.check()
 
 
 def _follow(rank: int, store_path: Path, follow: Follow, said: Connection) -> None:
     interruption.heed_as_child()
-    said.send(_READY)
     try:
         follow(rank, store_path)
     except Interrupted:

@@ -10,6 +10,7 @@ as often and in the same order.
 import contextlib
 import datetime
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from torch.nn.parallel import DistributedDataParallel
 from convrepro import interruption
 from convrepro.data.loader import Batch, EpochBatches
 
+_SECONDS_BETWEEN_LOOKS = 0.05
+
 
 @contextlib.contextmanager
 def initialised(
@@ -31,6 +34,7 @@ def initialised(
     *,
     device: torch.device = torch.device("cpu"),  # noqa: B008
     timeout_seconds: float = 1800.0,
+    while_waiting: Callable[[], None] = interruption.check,
 ) -> Iterator[None]:
     """Within it, this process is one of those that train a learner together; make the learner within it, too.
 
@@ -40,12 +44,18 @@ def initialised(
         store_path: a file that does not exist, the same for all of them and for nothing else, by which they meet.
         device: of this process's learner; with its index if it is a GPU, which no other process may have.
         timeout_seconds: that the others are waited for, such as for a checkpoint.
+        while_waiting: called now and then until all are there; what it raises ends the waiting.
     """
+    store = dist.FileStore(str(store_path), world_size)  # type: ignore[attr-defined]
+    store.set(f"here {rank}", "")
+    while not store.check([f"here {other}" for other in range(world_size)]):
+        while_waiting()
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=dist.FileStore(str(store_path), world_size),  # type: ignore[attr-defined]
+        store=store,
         rank=rank,
         world_size=world_size,
         timeout=datetime.timedelta(seconds=timeout_seconds),
