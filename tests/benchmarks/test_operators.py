@@ -27,7 +27,9 @@ def test_every_operator_with_a_goal_is_there() -> None:
     assert {c.conv for c in ALL if c.goal and c.what == "training step"} == set(operators.AT_MOST)
 
 
-@pytest.mark.parametrize("comparison", [c for c in ALL if c.kernel_size == 3 and c.channels == 64], ids=str)
+@pytest.mark.parametrize(
+    "comparison", [c for c in ALL if c.kernel_size == 3 and c.channels == 64], ids=lambda c: f"{c.conv}, {c.what}"
+)
 def test_a_comparison_runs(comparison: operators.Comparison) -> None:
     threads = torch.get_num_threads()
     ratio = comparison.measure(2)
