@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 TABLE ?= quickstart
+retried = $(if $(RETRY_FAILED),--retry-failed) $(if $(RESTART),--restart)
 run_options = $(if $(SCALE),--scale $(SCALE)) $(if $(IMAGES),--images $(IMAGES)) $(if $(SEEDS),--seeds $(SEEDS)) \
 	$(foreach only,$(ONLY),--only $(only)) $(foreach dataset,$(DATASET),--dataset $(dataset)) $(if $(RESULTS),--results '$(RESULTS)') $(foreach setting,$(MACHINE),--machine $(setting))
 
@@ -25,8 +26,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(INSTALLED)
 
-reproduce-table: $(INSTALLED)  ## run what TABLE lacks and print it: TABLE= SCALE= IMAGES= SEEDS= DATASET= ONLY= LAUNCHER= DRY_RUN=1
-	@$(BIN)/convrepro run $(TABLE) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(DRY_RUN),--dry-run) $(run_options)
+reproduce-table: $(INSTALLED)  ## run what TABLE lacks and print it: TABLE= SCALE= IMAGES= SEEDS= DATASET= ONLY= LAUNCHER= DRY_RUN=1 RETRY_FAILED=1 RESTART=1
+	@$(BIN)/convrepro run $(TABLE) $(if $(LAUNCHER),--launcher $(LAUNCHER)) $(if $(DRY_RUN),--dry-run) $(retried) $(run_options)
 
 tables: $(INSTALLED)  ## write every table in results/tables again from the records
 	@$(BIN)/convrepro tables $(if $(RESULTS),--results '$(RESULTS)')
