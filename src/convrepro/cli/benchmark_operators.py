@@ -46,10 +46,11 @@ def command(arguments: argparse.Namespace) -> int:
         value = getattr(arguments, option)
         if value is not None and value < least:
             raise ValueError(f"`--{option.replace('_', '-')}` must be at least {least}, got {value}.")
+    for name in arguments.only or []:
+        config_files.check_name(name, config_files.names("conv"), kind="conv")
     from convrepro.benchmarks.operators import NOT_TIMED
 
     for name in arguments.only or []:
-        config_files.check_name(name, config_files.names("conv"), kind="conv")
         if name in NOT_TIMED:
             raise ValueError(
                 f"`--only {name}` times nothing: standard is what the others are timed against, dk_first is dk."

@@ -86,6 +86,20 @@ def cells_of(table: "Table", conditions: Sequence[str]) -> list["Cell"]:
     raise ValueError(f"no cell of {table.name} has {' '.join(conditions)}; the nearest is {shown}.")
 
 
+def check_only(arguments: argparse.Namespace) -> None:
+    """Raises ValueError if `--only` names a network or operator that is not in the table; before it is expanded."""
+    from convrepro import config_files
+    from convrepro.protocols.table_names import unmarked
+
+    blocks = config_files.load("table", unmarked(arguments.table)[0]).get("grid") or []
+    for condition in arguments.only:
+        label, _, values = condition.partition("=")
+        if label in ("model", "conv"):
+            known = {str(name) for block in blocks for name in block.get(label, [])}
+            for value in values.split(","):
+                config_files.check_name(value, known, kind=label)
+
+
 def cell_of(table: "Table", conditions: Sequence[str]) -> "Cell":
     """The one cell whose labels are those asked for.
 

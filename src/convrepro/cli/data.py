@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    _check_names(arguments.names)
     from convrepro.data.catalogue import catalogue, verify
 
     here = [state.name for state in catalogue(arguments.data_dir) if state.state != "missing"]
@@ -63,9 +65,18 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    _check_names(arguments.names)
     from convrepro.data.catalogue import fetch
 
     return _print([fetch(name, arguments.data_dir) for name in arguments.names])
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Before what takes seconds to import."""
+    from convrepro import config_files
+
+    for name in names:
+        config_files.check_name(name, config_files.names("dataset"), kind="dataset")
 
 
 def _print(states: list["DatasetState"]) -> int:

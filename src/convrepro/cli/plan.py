@@ -31,6 +31,7 @@ def add_to(commands: Any) -> None:
 
 def command(arguments: argparse.Namespace) -> int:
     """Prints the plan; also of ``convrepro run --dry-run``."""
+    choices.check_only(arguments)
     table, results_dir = choices.table_of(arguments), choices.results_dir(arguments)
     names = {cell.run_id: " ".join(cell.labels.values()) for cell in choices.cells_of(table, arguments.only)}
     states = workspace.states(results_dir, [run for run in table.runs() if run[0] in names])

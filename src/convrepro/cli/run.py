@@ -32,6 +32,7 @@ def add_to(commands: Any) -> None:
 def command(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return plan.command(arguments)
+    choices.check_only(arguments)
     table, results_dir = choices.table_of(arguments), choices.results_dir(arguments)
     chosen = [cell.run_id for cell in choices.cells_of(table, arguments.only)]
     wanted = [run for run in table.runs() if run[0] in chosen]
