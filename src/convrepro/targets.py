@@ -46,7 +46,9 @@ OPERATOR = Kind(
 )
 NETWORK = Kind(what="a class of networks", packages=("convrepro.models",), base="torch.nn.modules.module.Module")
 OPTIMIZER = Kind(what="a class of optimizers", public=("torch.optim",), base="torch.optim.optimizer.Optimizer")
-READER = Kind(what="a function that reads data", packages=("convrepro.data",), names=("read", "generate"))
+READER = Kind(
+    what="a function that reads data", packages=("convrepro.data", "convrepro.benchmarks"), names=("read", "generate")
+)
 KINDS = (OPERATOR, NETWORK, OPTIMIZER, READER)
 
 

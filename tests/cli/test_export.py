@@ -68,8 +68,8 @@ def test_bad_input_is_one_line_code_2_and_no_file(
         (["export", run_id], f"has the seeds 0, 1; name one: {run_id}-seed0"),
         (["export", f"{run_id}-seed7"], f"no record of run '{run_id}-seed7' in results/records"),
         (["export", "results/records"], "a run is named by its id"),
-        (["export", f"{run_id}-seed0", "--format", "h5"], "argument --format: invalid choice: 'h5'"),
-        (["export", f"{run_id}-seed0", "--selection", "best_on_test"], "argument --selection: invalid choice"),
+        (["export", f"{run_id}-seed0", "--format", "h5"], "unknown --format 'h5'; known: onnx, pt2"),
+        (["export", f"{run_id}-seed0", "--selection", "best_on_test"], "unknown --selection 'best_on_test'"),
         (["export", f"{run_id}-seed0", "--results", "nowhere"], "in nowhere/records"),
         (["export", f"{run_id}-seed0", "--format", "pt2", "--output", "results"], "results"),
     ):

@@ -37,7 +37,7 @@ def test_an_interrupted_table_goes_on_where_it_stopped(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "convrepro: interrupted; the same command goes on where it stopped"
-    (folder,) = (tmp_path / "r" / "runs").iterdir()
+    (folder,) = (path for path in (tmp_path / "r" / "runs").iterdir() if path.is_dir())
     run_id = folder.name.removesuffix("-seed0")
     assert workspace.state(tmp_path / "r", run_id, 0) == "interrupted"
 

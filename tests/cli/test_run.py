@@ -126,7 +126,7 @@ def test_only_some_cells_leave_the_others_open(convrepro: Command) -> None:
         (["run", "tiny", "--seeds", "0"], "argument --seeds: must be a whole number from 1 on, got '0'"),
         (
             ["run", "tiny", "--launcher", "rocket"],
-            "argument --launcher: invalid choice: 'rocket'",
+            "unknown --launcher 'rocket'; known: joblib, ray, serial, submitit",
         ),
         (["run", "tiny", "recipe.epochs=3"], "unrecognized arguments: recipe.epochs=3"),
         (["run", "tiny", "--machine", "thread=3"], "unknown key of machine 'thread'; did you mean 'threads'?"),

@@ -57,11 +57,11 @@ def _save(folder: Path, num_epochs: int) -> None:
 def _check(folder: Path, elsewhere: Path) -> None:
     """The first is as it was; the second is itself, or known not to be; the next save cures what is left."""
     assert torch.equal(checkpoints.load(checkpoints.path_after(folder, 1))["weight"], VALUES + 1)
-    for num_epochs in checkpoints.whole(folder):
+    for num_epochs, _ in checkpoints.whole(folder):
         assert torch.equal(checkpoints.load(checkpoints.path_after(folder, num_epochs))["weight"], VALUES + num_epochs)
     assert list(elsewhere.iterdir()) == []
     _save(folder, 2)
-    assert checkpoints.whole(folder).keys() == {1, 2}
+    assert checkpoints.whole(folder).keys() == {(1, 0), (2, 0)}
 
 
 @pytest.mark.parametrize("point", range(POINTS))
@@ -78,7 +78,7 @@ def test_killed_before_each_call_that_reaches_the_disk(
         _save(tmp_path, 2)
 
     assert _killed(save, elsewhere)
-    assert (2 in checkpoints.whole(tmp_path)) == (point == POINTS - 1)
+    assert ((2, 0) in checkpoints.whole(tmp_path)) == (point == POINTS - 1)
     _check(tmp_path, elsewhere)
 
 

@@ -79,7 +79,7 @@ def test_a_checkpoint_with_a_right_fingerprint(tmp_path: Path, marker: Path, for
         known_by = sidecar.read_text().replace(hashlib.sha256(old).hexdigest(), hashlib.sha256(content).hexdigest())
         sidecar.write_text(known_by.replace(str(len(old)), str(len(content))))
         path.write_bytes(content)
-        assert checkpoints.whole(tmp_path) == {1: path}
+        assert checkpoints.whole(tmp_path) == {(1, 0): path}
         refused(lambda: checkpoints.load(path), path.name, marker, which)
 
 

@@ -324,7 +324,7 @@ def test_a_failure_is_noted_for_every_seed_of_the_group(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="the disk is full"):
         run_seeds(configs, report=fail)
     assert {workspace.ending(tmp_path, run_id(configs[0]), seed) for seed in (0, 1, 2)} == {
-        "OSError: the disk is full (attempt 1)"
+        "the disk is full (attempt 1)"
     }
 
 

@@ -111,7 +111,7 @@ def _with_nearest(message: str, parser: argparse.ArgumentParser) -> str:
     option = re.match(r"unrecognized arguments: (--[\w-]+)", message)
     try:
         if choice:
-            config_files.check_name(choice[2], re.findall(r"[a-z][a-z-]+", choice[3]), kind=choice[1].lower())
+            config_files.check_name(choice[2], re.findall(r"\w[\w-]*", choice[3]), kind=choice[1].lower())
         elif option:
             config_files.check_name(option[1], _options(parser), kind="option")
     except ValueError as error:

@@ -113,15 +113,15 @@ def sweep(composed: Sequence["DictConfig"], *, launcher: str) -> None:
             for outcome in launch(configs, launcher=launcher, report=advance):
                 key, label = (run_id(outcome.config), outcome.config.seed), _label(outcome.config)
                 if outcome.is_elsewhere or outcome.is_interrupted:
-                    progress.note(
-                        f"{label}: {'another process works on it' if outcome.is_elsewhere else 'interrupted'}"
-                    )
-                elif outcome.record is None:
-                    progress.end(key, f"{label}: failed")
-                    _note(one_line(ValueError(f"{label}: {outcome.failure}")))
+                    state = "another process works on it; waiting for it" if outcome.is_elsewhere else "interrupted"
+                    progress.note(f"{label}: {state}")
+                    continue
+                if outcome.record is None:
+                    _note(one_line(ValueError(f"{label}: {outcome.failure}" if len(keys) > 1 else outcome.failure)))
                 else:
-                    progress.end(key, f"{label}: {_summary(outcome.record)}")
                     lines[key] = _line(outcome.config, outcome.record)
+                if len(keys) > 1:
+                    progress.end(key, f"{label}: {_summary(outcome.record) if outcome.record else 'failed'}")
     finally:
         for key in dict.fromkeys(keys):
             if key in lines:

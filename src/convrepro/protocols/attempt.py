@@ -57,8 +57,7 @@ def attempt(configs: Sequence[Config], tell: Report, *, is_patient: bool = False
     except Lost:
         return [Outcome(config=config, is_elsewhere=True) for config in configs]
     except Exception as error:  # whatever it is, the other runs go on and the summary lists it
-        failure = str(error) if isinstance(error, DiskFull) else reason_of(error)
-        is_full = isinstance(error, DiskFull)
+        failure, is_full = reason_of(error), isinstance(error, DiskFull)
         return [Outcome(config=config, failure=failure, is_disk_full=is_full) for config in configs]
     return [
         Outcome(config=config, record=records.get(config.seed), is_elsewhere=config.seed not in records)

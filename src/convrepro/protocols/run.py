@@ -151,9 +151,11 @@ def _claimed(
 
 
 def reason_of(error: BaseException) -> str:
-    """Why an attempt ended, in one line."""
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}" if isinstance(error, Exception) else said or type(error).__name__
+    """Why an attempt ended, in one line; of what was not written for people also what it is."""
+    said, name = " ".join(str(error).split()), type(error).__name__
+    if isinstance(error, Exception) and not isinstance(error, (ValueError, OSError)):
+        return f"{name}: {said}"
+    return said or name
 
 
 def _commit(results_dir: Path, record: Record, claim: Claim) -> Record:
