@@ -13,6 +13,8 @@ from typing import Any
 from convrepro import processes
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_MAX_TRIES = 10
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without hard links
 _TEMPORARY = re.compile(r"\..+\.([0-9a-f]{8}-\d+-\d+)\.[^.]+\.tmp")
 
 
@@ -43,14 +45,20 @@ def write_new(path: Path, content: bytes | str) -> None:
     with _written(path, content) as temporary:
         try:
             os.link(temporary, path)
-        except FileExistsError:
-            raise
-        except OSError:
-            if temporary.stat().st_nlink == 2:  # NFS: it was made, and only the answer was lost
-                return
-            if path.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
-            temporary.replace(path)  # a file system without links
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                _copy_new(temporary, path)
+            elif error.errno == errno.EEXIST or temporary.stat().st_nlink != 2:  # NFS may lose the answer only
+                raise
+
+
+def _copy_new(temporary: Path, path: Path) -> None:
+    """In the place of a link, where there are none: as exclusive, but a crash may leave a part of the file."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(temporary.read_bytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def remove_abandoned(folder: Path) -> None:
@@ -97,10 +105,7 @@ def _written(path: Path, content: bytes | str) -> Iterator[Path]:
     """A temporary file beside ``path`` that has the content, on the disk; afterwards the folder is on the disk too."""
     content = content.encode() if isinstance(content, str) else content
     with full_disk_named(path):
-        _make_folder(path.parent)
-        prefix = f".{path.name}.{processes.tag(processes.this())}."
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
-        temporary = Path(name)
+        descriptor, temporary = _opened(path)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
@@ -111,6 +116,20 @@ def _written(path: Path, content: bytes | str) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(path.parent)
+
+
+def _opened(path: Path) -> tuple[int, Path]:
+    """A new temporary file beside ``path``; the folder is made, again if another process removes it meanwhile."""
+    prefix, num_tries = f".{path.name}.{processes.tag(processes.this())}.", 0
+    while True:
+        num_tries += 1
+        try:
+            _make_folder(path.parent)
+            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
+            return descriptor, Path(name)
+        except (FileNotFoundError, NotADirectoryError):
+            if num_tries == _MAX_TRIES:
+                raise
 
 
 def _disk(path: Path) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # schedulers send USR1 some time before they kill
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # schedulers send USR1 some time before they kill
 
 
 class Interrupted(BaseException):
@@ -21,7 +21,7 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         self.number = number
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+        super().__init__("stopped with its command" if _wish.is_child else f"stopped by {signal.Signals(number).name}")
 
     @property
     def exit_code(self) -> int:
@@ -52,7 +52,7 @@ def heeded() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _on_signal) for number in _SIGNALS}
+    before = {number: signal.signal(number, _on_signal) for number in SIGNALS}
     _wish.number = 0
     try:
         yield
@@ -68,6 +68,7 @@ def heed_as_child() -> None:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, _on_signal)
     _wish.number, _wish.is_child = 0, True
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGUSR1))  # it may be begun without them
 
 
 @contextmanager

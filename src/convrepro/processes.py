@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+_UNSEEN = ""
 _START_TIME = 19  # field of /proc/<pid>/stat, counted after the command's closing bracket
 
 
@@ -30,14 +31,15 @@ class Process:
 def this() -> Process:
     """The process that calls."""
     number = os.getpid()
-    return Process(host=platform.node(), boot=_boot(), number=number, started=_started(number) or "")
+    return Process(host=platform.node(), boot=_boot(), number=number, started=_started(number) or _UNSEEN)
 
 
 def is_alive(process: Process) -> bool | None:
     """Whether a process still runs; None if that cannot be told from here."""
     if not process.started or (process.host, process.boot) != (platform.node(), _boot()):
         return None
-    return _started(process.number) == process.started
+    started = _started(process.number)
+    return None if started == _UNSEEN else started == process.started
 
 
 def tag(process: Process) -> str:
@@ -51,7 +53,7 @@ def is_dead(tagged: str) -> bool:
     machine, number, started = tagged.split("-")
     if started == "0" or machine != tag(this()).split("-")[0]:
         return False
-    return _started(int(number)) != started
+    return _started(int(number)) not in (started, _UNSEEN)
 
 
 def _boot() -> str:
@@ -63,9 +65,20 @@ def _boot() -> str:
 
 
 def _started(number: int) -> str | None:
-    """When a process started; None if there is none, or it has ended and waits for its parent."""
+    """When a process started, if that can be seen; None if there is none, or it has ended and waits for its parent."""
     try:
         fields = (_PROC / str(number) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
+        return _UNSEEN if _is_there(number) else None
     return None if fields[0] in "ZX" else fields[_START_TIME]
+
+
+def _is_there(number: int) -> bool:
+    """Whether there is a process of that number; some systems show only the user's own."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

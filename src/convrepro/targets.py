@@ -11,6 +11,8 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 from types import ModuleType
 from typing import Any
 
@@ -105,8 +107,30 @@ def check_plugins(plugins: Sequence[str]) -> None:
     for plugin in plugins:
         if not _PACKAGE.fullmatch(plugin):
             raise ValueError(f"`plugins`: {plugin!r} cannot be imported: it is no package's name.")
-        if plugin.partition(".")[0] in _NO_PLUGINS:
+        if plugin.partition(".")[0] in _NO_PLUGINS | _requirements():
             raise ValueError(f"`plugins` must name packages of your own, got {plugin!r}.")
+
+
+@cache
+def _requirements() -> frozenset[str]:
+    """Packages that this project needs, and those that these need: each could run anything, and is nobody's own."""
+    needed: set[str] = set()
+    waiting = ["convrepro"]
+    while waiting:
+        name = waiting.pop()
+        try:
+            lines = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        found = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-") for line in lines}
+        waiting += found - needed
+        needed |= found
+    by_package = metadata.packages_distributions()
+    return frozenset(
+        package
+        for package, distributions in by_package.items()
+        if any(name.lower().replace("_", "-") in needed for name in distributions)
+    )
 
 
 def _import(module_name: str, asked: str) -> ModuleType:

@@ -155,7 +155,7 @@ def test_ctrl_c_at_any_time_is_one_line(folder: Path, whole: Path, figure: Calla
     moments = random.Random(2)
     for _ in range(figure(2, 60)):
         command = commands.start([*RUN, *JOBLIB], folder, environment=TWO_CORES)
-        time.sleep(moments.uniform(0.3, 4.0))
+        time.sleep(moments.uniform(0.3, 6.0))
         if command.is_running():
             os.killpg(command.pid, signal.SIGINT)
         code, err = command.wait(), command.err()

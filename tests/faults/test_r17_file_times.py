@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -60,8 +61,12 @@ def test_a_worker_that_lives_keeps_its_run(tmp_path: Path, year: int) -> None:
     claim = attempts.claim(tmp_path / "run", lease_seconds=0.4)
     try:
         _set_times(tmp_path, year)
+        watch, end = attempts.Watch(), time.monotonic() + 1.0
+        while time.monotonic() < end:
+            assert not watch.is_free(tmp_path / "run", 0.4)
+            time.sleep(0.02)
         with pytest.raises(Claimed):
-            attempts.claim(tmp_path / "run", lease_seconds=0.4, is_patient=True)
+            attempts.claim(tmp_path / "run", lease_seconds=0.4)
         claim.check()
     finally:
         claim.end(None)

@@ -101,7 +101,7 @@ def test_a_full_disk_ends_the_launch(tmp_path: Path, launcher: str) -> None:
         list(_launched_over(_full, runs, launcher))
 
 
-def _full(configs: Sequence[Config], tell: Report, *, is_patient: bool = False) -> list[Outcome]:
+def _full(configs: Sequence[Config], tell: Report, *, silent: object = None) -> list[Outcome]:
     return [Outcome(config=config, failure="no space left for the record", is_disk_full=True) for config in configs]
 
 
@@ -110,6 +110,23 @@ def _launched_over(work: Any, runs: Sequence[Config], launcher: str) -> Iterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("convrepro.protocols.launch.attempt", work)
         yield from launch(runs, launcher=launcher)
+
+
+def test_a_run_that_is_asked_for_twice_is_run_once(tmp_path: Path) -> None:
+    one, _, _ = _configs(tmp_path)
+    assert [outcome.config.seed for outcome in launch([one, one], launcher="serial")] == [0]
+
+
+@pytest.mark.parametrize("launcher", ["serial", "joblib"])
+def test_a_seed_that_fails_takes_none_of_its_group_with_it(tmp_path: Path, launcher: str) -> None:
+    one = compose([*TINY, "recipe.epochs=1", "machine.seeds_per_device=3", f"machine.results_dir='{tmp_path}'"])
+    runs = [dataclasses.replace(one, seed=seed) for seed in (0, 1, 2)]
+    broken = workspace.run_dir(tmp_path, run_id(one), 1) / "train"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("a file in the place of a folder")
+    outcomes = {outcome.config.seed: outcome for outcome in launch(runs, launcher=launcher)}
+    assert [outcomes[seed].record is not None for seed in (0, 1, 2)] == [True, False, True]
+    assert [workspace.state(tmp_path, run_id(one), seed) for seed in (0, 1, 2)] == ["done", "failed", "done"]
 
 
 def test_several_trainings_go_side_by_side_where_there_are_several_cores(

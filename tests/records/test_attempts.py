@@ -37,10 +37,19 @@ def _by_another(folder: Path, *, process: Process | None = None) -> None:
 
 
 def test_a_claim_is_exclusive(tmp_path: Path, held: attempts.Claim) -> None:
-    for is_patient in (False, True):
+    for silent in (None, ("another", 0)):
         with pytest.raises(Claimed, match=r" works on .*\.$"):
-            attempts.claim(tmp_path, lease_seconds=LEASE, is_patient=is_patient)
+            attempts.claim(tmp_path, lease_seconds=LEASE, silent=silent)
     held.check()
+
+
+def _taken_over(folder: Path) -> attempts.Claim:
+    """By who watches until the holder is dead or was silent for a lease."""
+    watch, deadline = attempts.Watch(), time.monotonic() + 30
+    while not watch.is_free(folder, LEASE):
+        assert time.monotonic() < deadline
+        time.sleep(LEASE / 20)
+    return attempts.claim(folder, lease_seconds=LEASE, silent=watch.silent.get(folder.name))
 
 
 def test_it_says_who_holds_the_run_and_what_it_computes(tmp_path: Path) -> None:
@@ -88,12 +97,12 @@ def test_the_run_of_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_pat
 
 
 def test_a_silent_holder_of_another_machine_is_taken_over_after_a_lease_by_who_watches(tmp_path: Path) -> None:
-    first = attempts.claim(tmp_path, lease_seconds=60)
+    first = attempts.claim(tmp_path, lease_seconds=LEASE)
     _by_another(tmp_path)
     with pytest.raises(Claimed, match="elsewhere works on"):
         attempts.claim(tmp_path, lease_seconds=LEASE)
     began = time.monotonic()
-    second = attempts.claim(tmp_path, lease_seconds=LEASE, is_patient=True)
+    second = _taken_over(tmp_path)
     assert time.monotonic() - began >= LEASE
     assert second.number == 2
     with pytest.raises(Lost, match=r"took .* over; what was done here is discarded"):
@@ -121,13 +130,33 @@ def test_a_holder_that_gives_signs_of_life_is_never_robbed(tmp_path: Path, held:
     thread = threading.Thread(target=disguise)
     thread.start()
     try:
-        for _ in range(3):
-            with pytest.raises(Claimed):
-                attempts.claim(tmp_path, lease_seconds=LEASE, is_patient=True)
+        watch, end = attempts.Watch(), time.monotonic() + 4 * LEASE
+        while time.monotonic() < end:
+            assert not watch.is_free(tmp_path, LEASE)
+            time.sleep(LEASE / 20)
+        assert watch.silent == {}
     finally:
         stop.set()
         thread.join()
     held.check()
+
+
+def test_of_two_leases_the_longer_one_counts(tmp_path: Path) -> None:
+    """A holder that has time to be silent is not robbed by who is in a hurry."""
+    claim = attempts.claim(tmp_path, lease_seconds=60)
+    _by_another(tmp_path)
+    watch = attempts.Watch()
+    for _ in range(3):
+        assert not watch.is_free(tmp_path, LEASE)
+        time.sleep(LEASE)
+    claim.end(None)
+
+
+def test_a_run_is_free_when_it_has_ended(tmp_path: Path) -> None:
+    watch, claim = attempts.Watch(), attempts.claim(tmp_path)
+    assert not watch.is_free(tmp_path, LEASE)
+    claim.end("interrupted", "")
+    assert watch.is_free(tmp_path, LEASE)
 
 
 def test_beats_are_counted_while_it_lives(tmp_path: Path, held: attempts.Claim) -> None:
@@ -186,7 +215,7 @@ def test_a_broken_file_is_watched_as_any_other_holder(tmp_path: Path, text: str)
     (tmp_path / "attempt7.json").write_text(text)
     with pytest.raises(Claimed, match="an unknown machine works on"):
         attempts.claim(tmp_path, lease_seconds=LEASE)
-    claim = attempts.claim(tmp_path, lease_seconds=LEASE, is_patient=True)
+    claim = _taken_over(tmp_path)
     assert claim.number == 8
     claim.end(None)
 

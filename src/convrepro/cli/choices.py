@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -234,6 +235,11 @@ def written_tables(results: Path) -> list[str]:
 
 def results_dir(arguments: argparse.Namespace) -> Path:
     return Path(arguments.results)
+
+
+def results_option(results_dir: Path) -> str:
+    """What a command that is suggested must have for this folder; empty for the default one."""
+    return "" if results_dir == Path("results") else f" --results {shlex.quote(str(results_dir))}"
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """How an error is told."""
 
-_MAX_CHARACTERS = 200
+_MAX_CHARACTERS = 200 - len("convrepro: ")
 
 
 def one_line(error: Exception | str) -> str:
-    """An error's message on one line of at most 200 characters, in which nothing drives the terminal."""
+    """An error's message on one line of 200 characters with `convrepro: `, in which nothing drives the terminal."""
     from convrepro.reporting import neutral  # here, for it takes a tenth of a second, and most commands tell no error
 
     text = neutral.plain(" ".join(str(error).split())) or type(error).__name__

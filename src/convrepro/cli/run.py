@@ -41,6 +41,8 @@ def command(arguments: argparse.Namespace) -> int:
     open_states = ("failed",) if arguments.retry_failed else workspace.OPEN
     open_runs = [run for run, state in states.items() if state in open_states]
     failures = []
+    if arguments.retry_failed and not open_runs:
+        print(f"convrepro: no run of {table.name} has failed", file=sys.stderr)
     if open_runs:
         workspace.check_writable(results_dir)  # before the configs, which take seconds
         failures = _run(table, choices.configs_of(arguments, open_runs), arguments)
@@ -78,7 +80,9 @@ def _run(table: "Table", runs: list["Config"], arguments: argparse.Namespace) ->
         for outcome in launch(runs, launcher=launcher, report=advance):
             cell, seed = run_id(outcome.config), outcome.config.seed
             line = f"{names[cell]} seed {seed}: {_result(outcome, metrics[cell], table.selection)}"
-            if outcome.is_elsewhere or outcome.is_interrupted:
+            if outcome.is_interrupted:  # the last line says so, of all
+                continue
+            if outcome.is_elsewhere:
                 progress.note(line)
                 continue
             progress.end((cell, seed), line)
@@ -108,8 +112,6 @@ def _result(outcome: "Outcome", metrics: Sequence[str], selection: str) -> str:
     record = outcome.record
     if outcome.is_elsewhere:
         return "another process works on it; waiting for it"
-    if outcome.is_interrupted:
-        return "interrupted"
     if record is None:
         return f"failed, {outcome.failure}"
     if record.status == "diverged":

@@ -1,6 +1,7 @@
 """``convrepro status [TABLE]``: what the disk says of the runs of a table, or of all tables."""
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,8 @@ def add_to(commands: Any) -> None:
 
 
 def command(arguments: argparse.Namespace) -> int:
+    if not choices.results_dir(arguments).is_dir():
+        print(f"convrepro: there is no folder {choices.results_dir(arguments)} yet", file=sys.stderr)
     if arguments.table is not None:
         _print_cells(choices.table_of(arguments), choices.results_dir(arguments))
         return 0

@@ -60,7 +60,8 @@ def show(table: "Table", results_dir: Path) -> set[str]:
     print(f"records: {len(records)} of {len(table.cells) * table.num_seeds} in {records_dir}")
     states = workspace.states(results_dir, table.runs()).values()
     if ended := [f"{list(states).count(state)} {state}" for state in ("failed", "interrupted") if state in states]:
-        print(f"runs without a record: {', '.join(ended)}; `convrepro status {table.name}` says why")
+        command = f"convrepro status {table.name}{choices.results_option(results_dir)}"
+        print(f"runs without a record: {', '.join(ended)}; `{command}` says why")
     for defect in defects:
         print(f"convrepro: {one_line(ValueError(defect))}", file=sys.stderr)
     return {row.run_id for row in built.rows if row.is_complete}

@@ -65,7 +65,8 @@ def command_line(arguments: Sequence[str]) -> int:
     check_choices(overrides, several=bool({"-m", "--multirun"} & set(flags)))
     check_files(overrides)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
-    sys.argv = ["convrepro train", *arguments]
+    shown = ["job"] if "--cfg" in flags else []  # what Hydra wants behind `--cfg`
+    sys.argv = ["convrepro train", *flags, *shown, *overrides]
     _failures.clear()
     try:
         hydra.main(version_base="1.3", config_path=str(config_files.CONFIG_DIR), config_name="train")(_job)()
@@ -93,15 +94,21 @@ def sweep(composed: Sequence["DictConfig"], *, launcher: str) -> None:
         ValueError: if there is no such launcher, or it lacks its package.
     """
     from convrepro.protocols.identity import run_id
-    from convrepro.protocols.launch import launch
     from convrepro.protocols.validation import validate
+    from convrepro.records import workspace
 
     configs = []
     for job in composed:
         try:
-            configs.append(validate(job))
-        except ValueError as error:
+            config = validate(job)
+            workspace.check_writable(Path(config.machine.results_dir))
+            configs.append(config)
+        except (ValueError, OSError) as error:
             _note(one_line(error))
+    if not configs:
+        return
+    from convrepro.protocols.launch import launch  # takes seconds, which a wrong config need not wait for
+
     lines: dict[tuple[str, int], str] = {}
     keys = [(run_id(config), config.seed) for config in configs]
     try:

@@ -1,6 +1,7 @@
 """From config nodes to a network."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,9 +79,16 @@ def build(
     taken = _roles_taken(model["placements"], conv.get("placement"), roles, owner)
     convs = {role: operator if role in taken else plain_conv() for role in roles}
     try:
-        with _Budget():
+        with _Budget(), warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Initializing zero-element tensors")
             built: nn.Module = network(**convs, **own)
-    except (ArithmeticError, IndexError, RuntimeError, TypeError) as error:  # of sizes that no tensor can have
+    except (
+        ArithmeticError,
+        IndexError,
+        RuntimeError,
+        TypeError,
+        UserWarning,
+    ) as error:  # of sizes that no tensor can have
         raise ValueError(f"{owner} cannot be built: {str(error).splitlines()[0]}") from error
     if conv["placement"] != "none" and num_operator_layers(built) == 0:
         raise ValueError(f"{conv['_target_']} was placed in 0 layers of {type(built).__name__}.")

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,7 @@ from convrepro.interruption import Interrupted
 from convrepro.protocols.run import reason_of, run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.records import Record
-from convrepro.records.attempts import Lost
+from convrepro.records.attempts import Lost, Sign
 
 _SECONDS_BETWEEN_REPORTS = 0.5
 
@@ -40,24 +40,26 @@ class Outcome:
     is_disk_full: bool = False
 
 
-def attempt(configs: Sequence[Config], tell: Report, *, is_patient: bool = False) -> list[Outcome]:
+def attempt(configs: Sequence[Config], tell: Report, *, silent: Mapping[str, Sign] | None = None) -> list[Outcome]:
     """Runs seeds of one cell in the process that calls; whatever happens to them is their outcome.
 
     Args:
         configs: of one cell, each with its seed.
         tell: called with a run and its finished fraction, now and then.
-        is_patient: as in ``run_seeds``.
+        silent: as in ``run_seeds``.
     """
     tellers = {config.seed: _Seldom(partial(tell, config)) for config in configs}
     try:
         interruption.check()
-        records = run_seeds(configs, report=lambda seed, fraction: tellers[seed](fraction), is_patient=is_patient)
+        records = run_seeds(configs, report=lambda seed, fraction: tellers[seed](fraction), silent=silent)
     except Interrupted:
         return [Outcome(config=config, is_interrupted=True) for config in configs]
     except Lost:
         return [Outcome(config=config, is_elsewhere=True) for config in configs]
     except Exception as error:  # whatever it is, the other runs go on and the summary lists it
         failure, is_full = reason_of(error), isinstance(error, DiskFull)
+        if len(configs) > 1 and not is_full:  # one seed may be to blame: the others go on alone
+            return [outcome for config in configs for outcome in attempt([config], tell, silent=silent)]
         return [Outcome(config=config, failure=failure, is_disk_full=is_full) for config in configs]
     return [
         Outcome(config=config, record=records.get(config.seed), is_elsewhere=config.seed not in records)

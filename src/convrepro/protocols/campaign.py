@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from convrepro import config_files, interruption
+from convrepro.durable import DiskFull
 from convrepro.interruption import Interrupted
 from convrepro.protocols.estimate import work_of
 from convrepro.protocols.grid import PlannedTable
@@ -212,6 +213,8 @@ class Campaign:
             except OutOfTime:
                 self._say(f"{job.title}: stopped at the deadline, {job.share:.0%} done")
                 return
+            except DiskFull:
+                raise
             except Exception as error:  # whatever it is, the other cells go on and the summary lists it
                 job.failure = f"{type(error).__name__}: {error}"
                 self._say(f"{job.title}: failed, {job.failure}")

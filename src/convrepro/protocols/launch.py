@@ -1,9 +1,11 @@
 """Runs in turn, side by side, or on other machines; seeds of a cell together where the machine is to train several."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import joblib
 
@@ -14,6 +16,10 @@ from convrepro.protocols.attempt import Outcome, Report, attempt
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.train import device_of
+from convrepro.records import attempts, workspace
+from convrepro.records.workspace import Run
+
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def launch(
@@ -39,21 +45,41 @@ def launch(
         Interrupted: if this process is asked to stop, once the runs have saved what they have.
         DiskFull: if nothing more can be written.
     """
-    start = launchers.of(launcher)
-    elsewhere: list[Config] = []
-    waiting, is_patient = list(runs), False
+    start, watch = launchers.of(launcher), attempts.Watch()
+    told: set[Run] = set()  # to be elsewhere
+    elsewhere: dict[Run, Config] = {}
+    waiting = {(run_id(config), config.seed): config for config in runs}
     while waiting:
-        work = partial(attempt, is_patient=is_patient)
-        with closing(start(groups_of(waiting, launcher), work, report=report)) as outcomes:
+        work = partial(attempt, silent=watch.silent)
+        with closing(start(groups_of(list(waiting.values()), launcher), work, report=report)) as outcomes:
             for outcome in outcomes:
+                run = run_id(outcome.config), outcome.config.seed
                 if outcome.is_elsewhere:
-                    elsewhere.append(outcome.config)
+                    elsewhere[run] = waiting[run]
                 if outcome.is_disk_full:
                     raise DiskFull(outcome.failure)
-                if not (outcome.is_elsewhere and is_patient):
+                if not outcome.is_elsewhere or run not in told:
                     yield outcome
+        told |= elsewhere.keys()
         interruption.check()
-        waiting, elsewhere, is_patient = elsewhere, [], True
+        waiting = _free(elsewhere, watch)
+        elsewhere = {run: config for run, config in elsewhere.items() if run not in waiting}
+
+
+def _free(elsewhere: Mapping[Run, Config], watch: attempts.Watch) -> dict[Run, Config]:
+    """Those of the runs that others held which they no longer do, as soon as there are any."""
+    while elsewhere:
+        interruption.check()
+        leases = [config.machine.lease_seconds for config in elsewhere.values()]
+        free = {
+            run: config
+            for (run, config), lease_seconds in zip(elsewhere.items(), leases, strict=True)
+            if watch.is_free(workspace.run_dir(Path(config.machine.results_dir), *run), lease_seconds)
+        }
+        if free:
+            return free
+        time.sleep(min(*leases, _SECONDS_BETWEEN_LOOKS))
+    return {}
 
 
 def default_launcher(runs: Sequence[Config]) -> str:

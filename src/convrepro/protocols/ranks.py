@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from convrepro import interruption
+from convrepro import interruption, processes
 from convrepro.interruption import Interrupted
 from convrepro.training import data_parallel
 
@@ -53,7 +53,7 @@ def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -
     if num_ranks == 1:
         yield
         return
-    store_path = folder / f".{uuid.uuid4().hex}.ranks"
+    store_path = folder / f".ranks.{processes.tag(processes.this())}.{uuid.uuid4().hex}.tmp"
     others: list[_Other] = []
     try:
         others += [_begun(rank, store_path, follow) for rank in range(1, num_ranks)]

@@ -4,7 +4,7 @@ import math
 import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convrepro import durable
+from convrepro import durable, interruption
 from convrepro.data import ImageSet
 from convrepro.models import facts_of, num_macs, num_operator_layers, num_parameters
 from convrepro.protocols import environment, ranks
@@ -34,7 +34,7 @@ from convrepro.protocols.train import (
     train_phase,
 )
 from convrepro.records import Record, attempts, store, workspace
-from convrepro.records.attempts import Claim, Claimed, Lost
+from convrepro.records.attempts import Claim, Claimed, Lost, Sign
 from convrepro.training import KeepWeights, Learner, data_parallel, keep_freed_memory
 
 _DEFAULT_THREADS = torch.get_num_threads()
@@ -65,7 +65,10 @@ def run(config: Config, *, report: Report = lambda fraction: None) -> Record:
 
 
 def run_seeds(
-    configs: Sequence[Config], *, report: SeedReport = lambda seed, fraction: None, is_patient: bool = False
+    configs: Sequence[Config],
+    *,
+    report: SeedReport = lambda seed, fraction: None,
+    silent: Mapping[str, Sign] | None = None,
 ) -> dict[int, Record]:
     """Runs seeds of one cell together in this process; each leaves the record that it leaves alone.
 
@@ -73,7 +76,8 @@ def run_seeds(
         configs: of one cell, each with its seed.
         report: called with a seed and the finished fraction of its run, in [0, 1], after each step. What it raises ends
             the runs; they go on after their last checkpoint when they are run again.
-        is_patient: whether to watch the other processes that work on a seed, to take over from those that are gone.
+        silent: the last sign of life of processes that were watched for a lease, by the name of the run's folder: their
+            runs are taken over.
 
     Returns:
         The records that lie on the disk afterwards, by seed; a seed that another process works on is left out.
@@ -86,6 +90,7 @@ def run_seeds(
     config = configs[0]
     results_dir, identity = Path(config.machine.results_dir), run_id(config)
     assert all(run_id(other) == identity for other in configs)
+    assert len({other.seed for other in configs}) == len(configs)
     records = records_of(configs)
     waiting = [other for other in configs if other.seed not in records]
     if not waiting:
@@ -96,7 +101,7 @@ def run_seeds(
         start_network(other)
     make_optimizer(config)
     data = load_data(config) if config.protocol.task in (*TRAINED, "filters") else None
-    with _claimed(waiting, records, is_patient=is_patient) as claims:
+    with _claimed(waiting, records, silent or {}) as claims:
         records |= records_of(waiting)  # of what another process has finished meanwhile
         claimed = [other for other in waiting if other.seed in claims and other.seed not in records]
         torch.set_num_threads(config.machine.threads or max(1, _DEFAULT_THREADS // config.machine.devices))
@@ -110,28 +115,27 @@ def run_seeds(
 
 @contextmanager
 def _claimed(
-    configs: Sequence[Config], records: Mapping[int, Record], *, is_patient: bool
+    configs: Sequence[Config], records: Mapping[int, Record], silent: Mapping[str, Sign]
 ) -> Iterator[dict[int, Claim]]:
     """Holds the runs that nobody else does, by seed; lets go of each with what became of it.
 
     Args:
         configs: of the runs.
         records: by seed, of those that are finished, as they are when it ends.
-        is_patient: as in ``run_seeds``.
+        silent: as in ``run_seeds``.
     """
     claims: dict[int, Claim] = {}
     how: tuple[Any, ...] = ("interrupted", "another seed of its group was taken over")
     try:
-        for config in configs:
-            try:
-                claims[config.seed] = attempts.claim(
-                    _folder(config),
-                    config=what_is_computed(config),
-                    lease_seconds=config.machine.lease_seconds,
-                    is_patient=is_patient,
-                )
-            except Claimed:
-                continue
+        with interruption.deferred():  # a claim that is made is also known to be
+            for config in configs:
+                with suppress(Claimed):
+                    claims[config.seed] = attempts.claim(
+                        _folder(config),
+                        config=what_is_computed(config),
+                        lease_seconds=config.machine.lease_seconds,
+                        silent=silent.get(_folder(config).name),
+                    )
         yield claims
         how = (None,)
     except Lost:

@@ -14,7 +14,14 @@ from convrepro.protocols.ranges import check_ranges
 from convrepro.protocols.schema import Config
 
 _MAX_CHARACTERS = 80  # of a value, or of known keys, in a message
-_SPELLED = {int: "a whole number", float: "a number", bool: "true or false", str: "text", dict: "keys with values"}
+_SPELLED = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    dict: "keys with values",
+    Any: "a value",
+}
 _SPELLED_ALL = {int: "whole numbers", float: "numbers", str: "texts", dict: "keys with values each"}
 
 

@@ -90,7 +90,9 @@ def load(path: Path) -> bytes:
     if path.is_dir():
         raise ValueError(f"{path} is a folder; name the archive in it, such as {path / 'records.zip'}.")
     if not path.is_file():
-        raise ValueError(f"there is no file {path}; name an archive of records, such as the records.zip of a campaign.")
+        raise ValueError(
+            f"there is no {path}; name a folder of results, or an archive of records such as a campaign's records.zip."
+        )
     if path.stat().st_size > MAX_ARCHIVE_BYTES:
         raise ValueError(f"an archive of records has at most {MAX_ARCHIVE_BYTES:,} bytes, {path} has more.")
     return path.read_bytes()

@@ -16,15 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from convrepro import durable, interruption, processes
+from convrepro import durable, processes
 from convrepro.processes import Process
 
 LEASE_SECONDS = 60.0
 _BEATS_PER_LEASE = 4
-_LOOKS_PER_LEASE = 20
+_SECONDS_BETWEEN_TRIES = 0.01
 _NAME = re.compile(r"attempt([1-9]\d{0,8})\.json")
 
 State = Literal["running", "failed", "interrupted"]
+Sign = tuple[str, int]  # of life: the token and count of an attempt
 
 
 class Claimed(Exception):
@@ -45,6 +46,7 @@ class Attempt:
         reason: why it failed or was interrupted.
         token: of this attempt and no other.
         beats: counted up as long as its process lives.
+        lease_seconds: of silence after which it may be taken over.
         told_at: when the file was last written, by the clock of that machine, for people.
         config: what it computes.
         process: that works on it.
@@ -55,6 +57,7 @@ class Attempt:
     reason: str
     token: str
     beats: int
+    lease_seconds: float
     told_at: str
     config: dict[str, Any]
     process: Process
@@ -63,9 +66,9 @@ class Attempt:
 class Claim:
     """A run held by this process. A thread tells the others that it lives; ``end`` must be called."""
 
-    def __init__(self, folder: Path, attempt: Attempt, lease_seconds: float) -> None:
+    def __init__(self, folder: Path, attempt: Attempt) -> None:
         self.number = attempt.number
-        self._folder, self._attempt, self._seconds = folder, attempt, lease_seconds / _BEATS_PER_LEASE
+        self._folder, self._attempt, self._seconds = folder, attempt, attempt.lease_seconds / _BEATS_PER_LEASE
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._beating.start()
@@ -107,61 +110,77 @@ class Claim:
         durable.write(_path(self._folder, self.number), _text(self._attempt))
 
 
+class Watch:
+    """Looks at runs that others hold, again and again, by this process's clock.
+
+    Attributes:
+        silent: the last sign of life of each that gave none for a lease, by the name of its folder.
+    """
+
+    def __init__(self) -> None:
+        self.silent: dict[str, Sign] = {}
+        self._seen: dict[Path, tuple[Sign, float]] = {}
+
+    def is_free(self, folder: Path, lease_seconds: float) -> bool:
+        """Whether a run may be claimed; of two leases, the holder's and the one given, the longer counts."""
+        newest = latest(folder)
+        if newest is None or not _is_held(newest):
+            return True
+        sign, now = _sign(newest), time.monotonic()
+        if self._seen.get(folder, (None, now))[0] != sign:
+            self._seen[folder] = sign, now
+        is_silent = now - self._seen[folder][1] >= max(lease_seconds, newest.lease_seconds)
+        if is_silent:
+            self.silent[folder.name] = sign
+        return is_silent
+
+
 def claim(
     folder: Path,
     *,
     config: dict[str, Any] | None = None,
     lease_seconds: float = LEASE_SECONDS,
-    is_patient: bool = False,
+    silent: Sign | None = None,
 ) -> Claim:
     """Takes hold of a run that nobody holds, or whose holder is dead.
 
-    A holder on this machine is dead if its process is; any holder is, if it gives no sign of life for a lease.
+    A holder on this machine is dead if its process is; any holder is, if it gave no sign of life for a lease.
 
     Args:
         folder: of the run.
         config: what it computes, for who goes on with it.
-        lease_seconds: the same on all machines.
-        is_patient: whether to watch another holder, for a lease at most.
+        lease_seconds: after which others may take it over.
+        silent: the last sign of a holder that was watched for a lease (see ``Watch``).
 
     Raises:
         Claimed: if another process works on the run, or is believed to.
     """
-    watched: Attempt | None = None
-    since = time.monotonic()
     while True:
         newest = latest(folder)
-        if newest is None or newest.state != "running" or processes.is_alive(newest.process) is False:
-            pass
-        elif watched is not None and (newest.token, newest.beats) != (watched.token, watched.beats):
+        if newest is not None and _is_held(newest) and _sign(newest) != silent:
             raise Claimed(f"{newest.process.host} works on {folder.name}.")
-        elif time.monotonic() - since < lease_seconds:
-            if not is_patient or interruption.requested():
-                raise Claimed(f"{newest.process.host} works on {folder.name}.")
-            watched = newest
-            time.sleep(min(lease_seconds / _LOOKS_PER_LEASE, 1.0))
-            continue
-        number = 1 if newest is None else newest.number + 1
         attempt = Attempt(
-            number=number,
+            number=1 if newest is None else newest.number + 1,
             state="running",
             reason="",
             token=uuid.uuid4().hex,
             beats=0,
+            lease_seconds=lease_seconds,
             told_at=_now(),
             config=config or {},
             process=processes.this(),
         )
+        path = _path(folder, attempt.number)
         try:
-            durable.write_new(_path(folder, number), _text(attempt))
-        except FileExistsError:  # another one was faster
-            watched, since = None, time.monotonic()
+            durable.write_new(path, _text(attempt))
+        except FileExistsError:  # another one was faster; its file may not be seen here yet
+            time.sleep(_SECONDS_BETWEEN_TRIES)
             continue
         if (newest := latest(folder)) is None or newest.token != attempt.token:  # a later one had begun meanwhile
-            _path(folder, number).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             continue
-        _remove_before(folder, number)
-        return Claim(folder, attempt, lease_seconds)
+        _remove_before(folder, attempt.number)
+        return Claim(folder, attempt)
 
 
 def note_death(folder: Path, number: int, reason: str) -> None:
@@ -203,6 +222,15 @@ def _remove_before(folder: Path, number: float) -> None:
             path.unlink(missing_ok=True)
 
 
+def _is_held(attempt: Attempt) -> bool:
+    """Whether somebody works on it, who may be silent."""
+    return attempt.state == "running" and processes.is_alive(attempt.process) is not False
+
+
+def _sign(attempt: Attempt) -> Sign:
+    return attempt.token, attempt.beats
+
+
 def _path(folder: Path, number: int) -> Path:
     return folder / f"attempt{number}.json"
 
@@ -228,7 +256,15 @@ def _read(folder: Path, number: int) -> Attempt | None:
     # Whoever wrote it may live: it is watched as any other.
     unknown = Process(host="an unknown machine", boot="", number=0, started="")
     return Attempt(
-        number=number, state="running", reason="", token=text, beats=0, told_at="", config={}, process=unknown
+        number=number,
+        state="running",
+        reason="",
+        token=text,
+        beats=0,
+        lease_seconds=0.0,
+        told_at="",
+        config={},
+        process=unknown,
     )
 
 

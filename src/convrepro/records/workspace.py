@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -15,6 +16,7 @@ from convrepro.records.record import Record, Status
 State = Literal["done", "diverged", "running", "failed", "interrupted", "missing", "unreadable"]
 OPEN: tuple[State, ...] = ("running", "failed", "interrupted", "missing")  # that a run of the table would do
 Run = tuple[str, int]  # run id, seed
+_FOLDERS = ("records", "runs", "tables")
 
 
 def records_dir(results_dir: Path) -> Path:
@@ -42,7 +44,7 @@ def check_writable(results_dir: Path) -> None:
         ValueError: if nothing can be written there; names the folder.
         DiskFull: if that is why.
     """
-    for folder in (results_dir, *(results_dir / name for name in ("records", "runs", "tables"))):
+    for folder in (results_dir, *(results_dir / name for name in _FOLDERS)):
         there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
         try:
             with durable.full_disk_named(folder), tempfile.TemporaryFile(dir=there):
@@ -151,14 +153,15 @@ def tidy(results_dir: Path, record: Record) -> None:
     if record.status == "diverged":  # no epoch of it counts
         shutil.rmtree(weights_dir(folder), ignore_errors=True)
     attempts.remove_all(folder)
-    if folder.is_dir() and not any(folder.iterdir()):
+    with suppress(OSError):  # it is not empty, or another process is faster
         folder.rmdir()
 
 
 def clean(results_dir: Path, runs: Iterable[Run]) -> None:
     """Removes what killed processes left: temporary files, and of runs that have a record what was to be removed."""
-    for below, _, _ in os.walk(results_dir):
-        durable.remove_abandoned(Path(below))
+    for part in (results_dir, *(results_dir / name for name in _FOLDERS)):  # each may be a link
+        for below, _, _ in os.walk(part):
+            durable.remove_abandoned(Path(below))
     begun = _listed(results_dir / "runs").keys()
     for run_id, seed in runs:
         folder = run_dir(results_dir, run_id, seed)

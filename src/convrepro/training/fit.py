@@ -32,6 +32,7 @@ _START = Position(0)
 _Places = dict[Position, Path | None]
 
 logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+_log = logging.getLogger(__name__)
 
 
 def fit(
@@ -162,7 +163,10 @@ def _state(learner: Learner, path: Path | None) -> dict[str, Any] | None:
         return {}
     try:
         state = checkpoints.load(path)
-    except checkpoints.NotWhole:
+    except checkpoints.NotWhole as error:
+        _log.warning("convrepro: %s It is passed over.", error)
+        return None
+    except FileNotFoundError:  # another process removed it meanwhile
         return None
     return state if learner.can_go_on_from(state) else None
 

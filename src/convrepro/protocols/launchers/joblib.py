@@ -7,9 +7,11 @@ has imported everything already, so that they start in milliseconds.
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import joblib
@@ -52,6 +54,7 @@ class _Children:
 
     def __init__(self) -> None:
         self._alive: set[int] = set()
+        self._lock = threading.Lock()  # multiprocessing asks after all processes when one is started
         self._is_stopping = False
 
     def attempt(self, group: Sequence[Config], work: Work, report: Report) -> list[Outcome]:
@@ -60,14 +63,22 @@ class _Children:
             return [Outcome(config=config, is_interrupted=True) for config in group]
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         process = _CONTEXT.Process(target=_work, args=(group, work, theirs))
-        process.start()
-        theirs.close()
+        try:
+            with self._lock:
+                process.start()
+        except (EOFError, OSError) as error:  # the server is gone, or there is no room for a process
+            failure = f"no process could be started for it: {error or type(error).__name__}"
+            return [Outcome(config=config, failure=failure) for config in group]
+        finally:
+            theirs.close()
         assert process.pid is not None
         self._alive.add(process.pid)
         if self._is_to_stop():  # which came before there was anybody to tell
             self.send(signal.SIGTERM)
         outcomes = _heard(ours, group, report)
-        process.join()
+        wait([process.sentinel])
+        with self._lock:
+            process.join()
         self._alive.remove(process.pid)
         return outcomes or _died(group, process.pid, process.exitcode, was_told=self._is_to_stop())
 
@@ -91,7 +102,7 @@ def _heard(ours: Connection, group: Sequence[Config], report: Report) -> list[Ou
     while True:
         try:
             said = ours.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it has ended, perhaps in the middle of a word
             return []
         if isinstance(said, list):
             return said
@@ -132,10 +143,11 @@ def _work(group: Sequence[Config], work: Work, theirs: Connection) -> None:
 
 
 def _start_server() -> None:
-    """Starts the process that the others are forked from; it and they never see Ctrl-C, which is this one's to tell."""
+    """Starts the process that the others are forked from. It heeds no signals, and they those that they ask for."""
     _CONTEXT.set_forkserver_preload(["convrepro.protocols.attempt"])
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    resource_tracker.ensure_running()  # which is started first, and then lets all signals through again
+    signal.pthread_sigmask(signal.SIG_BLOCK, interruption.SIGNALS)
     try:
         multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, interruption.SIGNALS)
