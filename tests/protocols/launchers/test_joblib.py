@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -73,3 +74,18 @@ def test_a_signal_reaches_all_and_what_was_not_begun_is_not(groups: list[list[Co
         outcomes.extend(joblib.run(groups, _waits, report=report))
     assert [outcome.is_interrupted for outcome in outcomes] == [True] * 4
     assert len(told) <= 2
+
+
+def test_no_signal_reaches_the_server_that_processes_are_forked_from() -> None:
+    """Also not while it imports what they need: a Ctrl-C goes to all processes of a terminal."""
+    program = """
+import multiprocessing.forkserver
+from pathlib import Path
+from convrepro.protocols.launchers import joblib
+joblib._start_server()
+pid = multiprocessing.forkserver._forkserver._forkserver_pid
+blocked = Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0]
+print([number for number in range(1, 32) if int(blocked, 16) >> (number - 1) & 1])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split("\n")[0] == str(sorted(map(int, interruption.SIGNALS))), done.stderr
