@@ -276,7 +276,7 @@ class Logged:
 
         def logged_make(configs: Sequence[Any], *others: Any) -> Any:
             for config in configs:
-                self._say("begun", runs._folder(config).name)
+                self._say("begun", runs.folder_of(config).name)
             return make(configs, *others)
 
         store.write, runs._records_made = logged_write, logged_make  # type: ignore[assignment]

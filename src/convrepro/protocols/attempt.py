@@ -9,7 +9,8 @@ from functools import partial
 from convrepro import interruption
 from convrepro.durable import DiskFull
 from convrepro.interruption import Interrupted
-from convrepro.protocols.run import reason_of, run_seeds
+from convrepro.protocols.claimed import reason_of
+from convrepro.protocols.run import run_seeds
 from convrepro.protocols.schema import Config
 from convrepro.records import Record
 from convrepro.records.attempts import Lost, Sign

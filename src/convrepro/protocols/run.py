@@ -1,10 +1,7 @@
 """Seeds of one cell, from their configs to their records."""
 
-import math
-import resource
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,15 +10,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from convrepro import durable, interruption
+from convrepro import durable
 from convrepro.data import ImageSet
-from convrepro.models import facts_of, num_macs, num_operator_layers, num_parameters
+from convrepro.models import facts_of
 from convrepro.protocols import environment, ranks
+from convrepro.protocols.claimed import claimed, commit, folder_of, records_of
 from convrepro.protocols.filter_learning import learn_from
-from convrepro.protocols.identity import run_id, what_is_computed
+from convrepro.protocols.identity import run_id
 from convrepro.protocols.network import build_network, pretrained_sha256, start_network
 from convrepro.protocols.outcome import Outcome
 from convrepro.protocols.phases import Phase, phases_of
+from convrepro.protocols.recording import compact, make_record, measured
 from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.selection import rules_of_latest, select
 from convrepro.protocols.step_timing import time_steps
@@ -33,8 +32,8 @@ from convrepro.protocols.train import (
     make_optimizer,
     train_phase,
 )
-from convrepro.records import Record, attempts, store, workspace
-from convrepro.records.attempts import Claim, Claimed, Lost, Sign
+from convrepro.records import Record, workspace
+from convrepro.records.attempts import Claim, Claimed, Sign
 from convrepro.training import KeepWeights, Learner, data_parallel, keep_freed_memory
 
 _DEFAULT_THREADS = torch.get_num_threads()
@@ -101,81 +100,16 @@ def run_seeds(
         start_network(other)
     make_optimizer(config)
     data = load_data(config) if config.protocol.task in (*TRAINED, "filters") else None
-    with _claimed(waiting, records, silent or {}) as claims:
+    with claimed(waiting, records, silent or {}) as claims:
         records |= records_of(waiting)  # of what another process has finished meanwhile
-        claimed = [other for other in waiting if other.seed in claims and other.seed not in records]
+        held = [other for other in waiting if other.seed in claims and other.seed not in records]
         torch.set_num_threads(config.machine.threads or max(1, _DEFAULT_THREADS // config.machine.devices))
         keep_freed_memory()
-        with durable.full_disk_named(results_dir), _on_all_devices(claimed):
-            for made in _records_made(claimed, data, claims, report):
+        with durable.full_disk_named(results_dir), _on_all_devices(held):
+            for made in _records_made(held, data, claims, report):
                 record = replace(made, environment=made.environment | {"attempt": claims[made.seed].number})
-                records[record.seed] = _commit(results_dir, record, claims[record.seed])
+                records[record.seed] = commit(results_dir, record, claims[record.seed])
     return records
-
-
-@contextmanager
-def _claimed(
-    configs: Sequence[Config], records: Mapping[int, Record], silent: Mapping[str, Sign]
-) -> Iterator[dict[int, Claim]]:
-    """Holds the runs that nobody else does, by seed; lets go of each with what became of it.
-
-    Args:
-        configs: of the runs.
-        records: by seed, of those that are finished, as they are when it ends.
-        silent: as in ``run_seeds``.
-    """
-    claims: dict[int, Claim] = {}
-    how: tuple[Any, ...] = ("interrupted", "another seed of its group was taken over")
-    try:
-        with interruption.deferred():  # a claim that is made is also known to be
-            for config in configs:
-                with suppress(Claimed):
-                    claims[config.seed] = attempts.claim(
-                        _folder(config),
-                        config=what_is_computed(config),
-                        lease_seconds=config.machine.lease_seconds,
-                        silent=silent.get(_folder(config).name),
-                    )
-        yield claims
-        how = (None,)
-    except Lost:
-        raise
-    except Exception as error:
-        how = ("failed", reason_of(error))
-        raise
-    except BaseException as error:
-        how = ("interrupted", reason_of(error))
-        raise
-    finally:
-        for seed, claim in claims.items():
-            claim.end(*(how if seed not in records else (None,)))
-    for config in configs:
-        if config.seed in records:
-            workspace.tidy(Path(config.machine.results_dir), records[config.seed])
-
-
-def reason_of(error: BaseException) -> str:
-    """Why an attempt ended, in one line; of what was not written for people also what it is."""
-    said, name = " ".join(str(error).split()), type(error).__name__
-    if isinstance(error, Exception) and not isinstance(error, (ValueError, OSError)):
-        return f"{name}: {said}"
-    return said or name
-
-
-def _commit(results_dir: Path, record: Record, claim: Claim) -> Record:
-    """Writes a record, unless the run was taken over; of two that come to this at once, the first one stays.
-
-    Returns:
-        The record that lies on the disk.
-    """
-    claim.check()
-    try:
-        store.write(workspace.records_dir(results_dir), record)
-    except FileExistsError:
-        there = store.read(workspace.records_dir(results_dir), record.run_id, record.seed)
-        assert there is not None
-        return there
-    return record
 
 
 def _records_made(
@@ -186,30 +120,13 @@ def _records_made(
     return _untrained(configs, data)
 
 
-def records_of(configs: Sequence[Config]) -> dict[int, Record]:
-    """The records that there are of seeds of one cell, by seed.
-
-    Raises:
-        ValueError: if one of them cannot be read.
-    """
-    found = {
-        config.seed: store.read(workspace.records_dir(Path(config.machine.results_dir)), run_id(config), config.seed)
-        for config in configs
-    }
-    return {seed: record for seed, record in found.items() if record is not None}
-
-
-def _folder(config: Config) -> Path:
-    return workspace.run_dir(Path(config.machine.results_dir), run_id(config), config.seed)
-
-
 def _on_all_devices(configs: Sequence[Config]) -> AbstractContextManager[None]:
     """Within it, as many processes as the machine is to have devices train the runs."""
     if not configs or configs[0].protocol.task not in TRAINED:
         return nullcontext()
     config = configs[0]
     device = device_of(config.machine.accelerator, rank=0, num_ranks=config.machine.devices)
-    return ranks.joined(config.machine.devices, device, _folder(config), partial(_follow, config))
+    return ranks.joined(config.machine.devices, device, folder_of(config), partial(_follow, config))
 
 
 def _follow(config: Config, rank: int, store_path: Path) -> None:
@@ -237,15 +154,15 @@ def _untrained(configs: Sequence[Config], data: ImageSet | None) -> Iterator[Rec
             case _:
                 facts = facts_of(build_network(config))
                 outcome = Outcome(selected={"last": facts} if facts else {})
-        yield _record(
+        yield make_record(
             config,
             build_network(config),
             status="diverged" if outcome.reason else "done",
             reason=outcome.reason,
             splits={},
-            epochs=_compact({"train": outcome.epochs}),
+            epochs=compact({"train": outcome.epochs}),
             selected=outcome.selected,
-            measured=_measured(device, num_images=0, seconds=outcome.seconds),
+            measured=measured(device, num_images=0, seconds=outcome.seconds),
             environment=made_with,
         )
 
@@ -293,7 +210,7 @@ def _train(
             make_learner(
                 other,
                 device=device,
-                folder=_folder(other) / phase.name,
+                folder=folder_of(other) / phase.name,
                 report=partial(_report_phase, report, other.seed, position, len(phases)),
                 after_epoch=_epoch_end(other, phase, claims.get(other.seed), progress[other.seed]),
             )
@@ -337,7 +254,7 @@ def _weights_kept(config: Config, so_far: _Progress) -> KeepWeights:
     """Keeps weights of the phase that is reported, as the phase before it chose, if there is one."""
     selecting = so_far.histories.get("select", {}).get(f"validation_{config.accuracy}")
     rules = partial(rules_of_latest, num_epochs=config.num_epochs, validation=selecting, accuracy=config.accuracy)
-    return KeepWeights(workspace.weights_dir(_folder(config)), rules)
+    return KeepWeights(workspace.weights_dir(folder_of(config)), rules)
 
 
 def _trained(
@@ -350,68 +267,18 @@ def _trained(
     assert found.network is not None
     chooser = found.histories.get("select", found.histories.get("train", {}))
     is_done = not found.reason
-    return _record(
+    return make_record(
         config,
         found.network,
         status="done" if is_done else "diverged",
         reason=found.reason,
         splits=splits,
-        epochs=_compact(found.histories),
+        epochs=compact(found.histories),
         selected=select(
             found.histories["train"], validation=chooser.get(f"validation_{config.accuracy}"), accuracy=config.accuracy
         )
         if is_done
         else {},
-        measured=_measured(device, num_images=found.num_images, seconds=found.seconds),
+        measured=measured(device, num_images=found.num_images, seconds=found.seconds),
         environment=made_with | {"backend": " and ".join(dict.fromkeys(found.backends))},
     )
-
-
-def _record(config: Config, network: nn.Module, **outcome: Any) -> Record:
-    return Record(
-        run_id=run_id(config),
-        seed=config.seed,
-        config=what_is_computed(config),
-        names={
-            "conv": config.conv.get("name", ""),
-            "model": config.model.get("name", ""),
-            "dataset": config.dataset.name,
-            "recipe": config.recipe.name,
-            "protocol": config.protocol.name,
-        },
-        official_data=config.dataset.official,
-        scaled=config.is_scaled,
-        num_parameters=num_parameters(network),
-        num_macs=num_macs(network, (config.dataset.in_channels, *config.dataset.image_size)),
-        num_operator_layers=num_operator_layers(network),
-        **outcome,
-    )
-
-
-def _measured(device: torch.device, *, num_images: int, seconds: float) -> dict[str, Any]:
-    """Time and speed of training with the evaluation after each epoch, and the most memory that was held.
-
-    Of seeds that are trained together, each has its share of the time, and the memory of all. On a CPU the memory is
-    the process's, so never less than that of an earlier run in the same process.
-    """
-    if device.type == "cuda":
-        peak_bytes = torch.cuda.max_memory_reserved(device)  # graphs reserve what they use in turn
-    else:
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {
-        "wall_seconds": seconds,
-        "images_per_second": num_images / seconds if seconds else 0.0,
-        "peak_memory_bytes": peak_bytes,
-    }
-
-
-def _compact(histories: dict[str, dict[str, list[float]]]) -> dict[str, list[float | None]]:
-    """Metrics per epoch to six digits; those of the phase that only selects are named so."""
-    return {
-        metric if phase == "train" else f"{phase}_{metric}": [
-            float(f"{value:.6g}") if math.isfinite(value) else None for value in values
-        ]
-        for phase, history in histories.items()
-        for metric, values in history.items()
-    }

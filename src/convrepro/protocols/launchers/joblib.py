@@ -19,10 +19,10 @@ import joblib
 from convrepro import interruption
 from convrepro.interruption import Interrupted
 from convrepro.protocols.attempt import Outcome, Report
+from convrepro.protocols.claimed import records_of
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.launch import num_processes
 from convrepro.protocols.launchers import Work
-from convrepro.protocols.run import records_of
 from convrepro.protocols.schema import Config
 from convrepro.records import Record, attempts, workspace
 
