@@ -122,3 +122,17 @@ def test_a_child_whose_parent_is_gone_is_to_stop() -> None:
     assert ours.recv() > 0
     assert ours.poll(30)
     assert ours.recv() is True
+
+
+def test_processes_of_joblib_never_see_an_interrupt() -> None:
+    program = """
+import signal, joblib
+from convrepro import interruption
+def blocks(_):
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+with interruption.kept_from_children():
+    found = joblib.Parallel(n_jobs=2, return_as="generator")(joblib.delayed(blocks)(one) for one in range(2))
+print(list(found), blocks(0))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("[True, True] False\n", "")

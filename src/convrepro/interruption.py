@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # schedulers send USR1 some time before they kill
@@ -69,6 +70,20 @@ def heed_as_child() -> None:
         signal.signal(number, _on_signal)
     _wish.number, _wish.is_child = 0, True
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGUSR1))  # it may be begun without them
+
+
+@contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Within it, processes of joblib may be started that never see Ctrl-C, which is this one's."""
+    from joblib.externals.loky.backend import resource_tracker as of_joblib
+
+    for tracker in (resource_tracker, of_joblib):  # started with the first of them, they let all signals through again
+        tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from convrepro import config_files
+from convrepro import config_files, interruption
 from convrepro.cli.errors import one_line
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def _command(arguments: argparse.Namespace) -> int:
         task = progress.add_task("smoke", total=num_cells)
         parallel = Parallel(n_jobs=len(os.sched_getaffinity(0)), return_as="generator")
         work = ((name, label, config) for name, of_table in cells.items() for label, config in of_table)
-        results = parallel(delayed(_smoke)(*one) for one in work)
+        with interruption.kept_from_children():
+            results = parallel(delayed(_smoke)(*one) for one in work)
         seconds = dict.fromkeys(cells, 0.0)
         for name, label, problem, took in results:
             progress.advance(task)

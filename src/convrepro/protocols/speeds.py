@@ -14,7 +14,7 @@ import joblib
 import torch
 
 import convrepro
-from convrepro import durable
+from convrepro import durable, interruption
 from convrepro.protocols import environment
 from convrepro.protocols.calibration import Overheads, Speed, measure, measure_overheads
 from convrepro.protocols.estimate import seconds_of, seconds_of_task
@@ -118,7 +118,9 @@ class Speeds:
         keys = itertools.islice(itertools.cycle(groups), len(groups) + self._num_processes - 1)
         workers = joblib.Parallel(n_jobs=self._num_processes, return_as="generator_unordered", batch_size=1)
         told = set()
-        for key, speed in workers(joblib.delayed(_keyed)(key, groups[key]) for key in keys):
+        with interruption.kept_from_children():
+            measured = workers(joblib.delayed(_keyed)(key, groups[key]) for key in keys)
+        for key, speed in measured:
             if key not in told:
                 told.add(key)
                 yield key, speed
