@@ -16,7 +16,7 @@ WRONG = (
     ("flag", ["run", "dk_table5", "--scal", "0.1"], "'--scale'"),
     ("dataset", ["run", "dk_table5", "--dataset", "mnistt"], "'mnist'"),
     ("another dataset", ["train", "dataset=cifar11"], "'cifar10'"),
-    ("another table", ["explain", "dk_tabel5"], "'dk_table5'"),
+    ("another table", ["explain", "dk_tabel5", "model=cnn4"], "'dk_table5'"),
     ("key", ["train", "recipe.epocs=3"], "'epochs'"),
     ("flag of train", ["train", "--multirn"], "'--multirun'"),
     ("command", ["runn"], "'run'"),

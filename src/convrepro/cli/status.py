@@ -26,10 +26,9 @@ def add_to(commands: Any) -> None:
 
 
 def command(arguments: argparse.Namespace) -> int:
-    if not choices.results_dir(arguments).is_dir():
-        print(f"convrepro: there is no folder {choices.results_dir(arguments)} yet", file=sys.stderr)
     if arguments.table is not None:
         _print_cells(choices.table_of(arguments), choices.results_dir(arguments))
+        _say_if_missing(choices.results_dir(arguments))
         return 0
     names = sorted({*config_files.names("table"), *choices.written_tables(choices.results_dir(arguments))})
     tables = {}
@@ -40,7 +39,13 @@ def command(arguments: argparse.Namespace) -> int:
     states = workspace.states(choices.results_dir(arguments), {run for several in runs.values() for run in several})
     for name in names:
         print(f"{name:<{max(map(len, names))}}  {_counted(states[run] for run in runs[name])}")
+    _say_if_missing(choices.results_dir(arguments))
     return 0
+
+
+def _say_if_missing(results_dir: Path) -> None:
+    if not results_dir.is_dir():
+        print(f"convrepro: there is no folder {results_dir} yet", file=sys.stderr)
 
 
 def _print_cells(table: "Table", results_dir: Path) -> None:
