@@ -54,10 +54,12 @@ def heeded() -> Iterator[None]:
         yield
         return
     before = {number: signal.signal(number, _on_signal) for number in SIGNALS}
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # whoever started the process may have kept them from it
     _wish.number = 0
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for number, handler in before.items():
             signal.signal(number, handler)
         _wish.number = 0

@@ -96,7 +96,7 @@ def test_what_is_no_archive_is_one_line_and_code_2(convrepro: Command) -> None:
     Path("records.zip").write_text("<html>not found</html>")
     for name, message in (
         ("records.zip", "records.zip is not an archive of records"),
-        ("nowhere.zip", "there is no file nowhere.zip; name an archive of records"),
+        ("nowhere.zip", "there is no nowhere.zip; name a folder of results, or an archive of records"),
         (".", ". has no folder `records`; name a results folder, or an archive such as records.zip"),
     ):
         code, out, err = convrepro("merge", name)

@@ -92,7 +92,7 @@ def test_a_loss_of_accuracy_is_shown_by_the_accuracy_and_long_times_without_expo
 @pytest.mark.parametrize(
     ("pretrained", "message"),
     [
-        ("run/0123456789abcdef", "needs the weights of run 0123456789abcdef, seed 0, which are not there"),
+        ("run/0123456789abcdef", "needs the weights of run 0123456789abcdef, "),
         ("torchvision/ResNet18_Weights.IMAGENET1K_V2", "unknown weights of torchvision"),
     ],
 )

@@ -126,7 +126,7 @@ def test_the_table_is_shown_with_a_run_less_and_the_exit_code_says_so(
     capsys.readouterr()
     assert command.main(["tables", "aconv_section4_1", "--results", str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "-seed3.json is not a record: line " in line  # its folder is shortened
+    assert ".json is not a record: line " in line  # its folder is shortened
     assert "delete it to run it again" in line
     after = _lines(tmp_path / "tables" / "aconv_section4_1.csv")
     assert [(line["n"], line["num_seeds"]) for line in after if line["run_id"] == hit] == [("4", "5")]

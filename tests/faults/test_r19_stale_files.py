@@ -70,7 +70,15 @@ def test_temporary_files_of_dead_processes_are_removed(whole: Path) -> None:
 
 def _stale(folder: Path, *, number: int = 1) -> None:
     attempt = attempts.Attempt(
-        number=number, state="running", reason="", token="0", beats=3, told_at="", config={}, process=DEAD
+        number=number,
+        state="running",
+        reason="",
+        token="0",
+        lease_seconds=60.0,
+        beats=3,
+        told_at="",
+        config={},
+        process=DEAD,
     )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"attempt{number}.json").write_text(json.dumps(dataclasses.asdict(attempt)))

@@ -284,7 +284,7 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_is_said_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"there is no file .*a\.zip; name an archive of records, such as"):
+    with pytest.raises(ValueError, match=r"there is no .*a\.zip; name a folder of results, or an archive of records"):
         _merge(tmp_path / "a.zip", tmp_path / "there")
     with pytest.raises(ValueError, match=r"is a folder; name the archive in it, such as .*/records\.zip"):
         _merge(tmp_path, tmp_path / "there")

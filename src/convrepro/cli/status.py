@@ -44,7 +44,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _say_if_missing(results_dir: Path) -> None:
-    if not results_dir.is_dir():
+    if results_dir != Path("results") and not results_dir.is_dir():
         print(f"convrepro: there is no folder {results_dir} yet", file=sys.stderr)
 
 

@@ -91,8 +91,8 @@ def _check(others: Sequence[_Other]) -> None:
 
 
 def _follow(rank: int, store_path: Path, follow: Follow, said: Connection) -> None:
-    interruption.heed_as_child()
     try:
+        interruption.heed_as_child()  # a signal may have come before
         follow(rank, store_path)
     except Interrupted:
         return

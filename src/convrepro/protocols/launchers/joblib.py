@@ -131,7 +131,6 @@ def _died(group: Sequence[Config], pid: int, exit_code: int | None, *, was_told:
 
 
 def _work(group: Sequence[Config], work: Work, theirs: Connection) -> None:
-    interruption.heed_as_child()
     places = {id(config): place for place, config in enumerate(group)}
 
     def tell(config: Config, fraction: float) -> None:
@@ -139,6 +138,7 @@ def _work(group: Sequence[Config], work: Work, theirs: Connection) -> None:
             theirs.send((places[id(config)], fraction))
 
     with suppress(OSError, Interrupted):
+        interruption.heed_as_child()  # a signal may have come before
         theirs.send(work(group, tell))
 
 
