@@ -56,7 +56,7 @@ benchmark-operators: $(INSTALLED)  ## time every operator against the plain conv
 		$(if $(THREADS),--threads $(THREADS)) $(if $(OUTPUT),--output '$(OUTPUT)')
 
 test: $(INSTALLED)  ## run the tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 test-faults: $(INSTALLED)  ## the scenarios of tests/faults at their large figures, an hour or more: N= for another figure
 	@OMP_NUM_THREADS=1 CONVREPRO_FAULTS=$(or $(N),large) $(BIN)/python -m pytest tests/faults
@@ -69,7 +69,7 @@ check: $(INSTALLED)  ## lint, format, types, who may import whom, and nothing th
 	@$(BIN)/python tests/forbidden_calls.py src scripts
 
 coverage: $(INSTALLED)  ## run the tests and show what they do not reach
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 clean:  ## remove .venv and caches; results stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
