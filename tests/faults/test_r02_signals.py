@@ -129,7 +129,7 @@ def test_runs_side_by_side_are_all_saved(folder: Path, whole: Path, number: int,
     command.send(number)
     assert command.wait() == CODES[signal.Signals(number)]
     assert "Traceback" not in command.err()
-    assert _states(folder) == ["interrupted"] * 2
+    assert _states(folder) == ["interrupted"] * 2, commands.run(["status", *RUN[1:]], folder)[1]
     assert not any(_is_alive(pid) for pid in processes)
     _go_on(folder, whole)
 

@@ -58,6 +58,8 @@ def attempt(configs: Sequence[Config], tell: Report, *, silent: Mapping[str, Sig
     except Lost:
         return [Outcome(config=config, is_elsewhere=True) for config in configs]
     except Exception as error:  # whatever it is, the other runs go on and the summary lists it
+        if interruption.requested():
+            return [Outcome(config=config, is_interrupted=True) for config in configs]
         failure, is_full = reason_of(error), isinstance(error, DiskFull)
         if len(configs) > 1 and not is_full:  # one seed may be to blame: the others go on alone
             return [outcome for config in configs for outcome in attempt([config], tell, silent=silent)]

@@ -40,7 +40,8 @@ def claimed(
     except Lost:
         raise
     except Exception as error:
-        how = ("failed", reason_of(error))
+        # What goes wrong while a process is stopped is no failure of the run.
+        how = ("interrupted" if interruption.requested() else "failed", reason_of(error))
         raise
     except BaseException as error:
         how = ("interrupted", reason_of(error))

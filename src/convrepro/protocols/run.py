@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from convrepro import durable
+from convrepro import durable, interruption
 from convrepro.data import ImageSet
 from convrepro.models import facts_of
 from convrepro.protocols import environment, ranks
@@ -105,7 +105,9 @@ def run_seeds(
         held = [other for other in waiting if other.seed in claims and other.seed not in records]
         torch.set_num_threads(config.machine.threads or max(1, _DEFAULT_THREADS // config.machine.devices))
         keep_freed_memory()
-        with durable.full_disk_named(results_dir), _on_all_devices(held):
+        # What trains looks by itself whether it is to stop; raised anywhere, that could leave a lock or a claim behind.
+        stopping = interruption.deferred() if config.protocol.task in TRAINED else nullcontext()
+        with stopping, durable.full_disk_named(results_dir), _on_all_devices(held):
             for made in _records_made(held, data, claims, report):
                 record = replace(made, environment=made.environment | {"attempt": claims[made.seed].number})
                 records[record.seed] = commit(results_dir, record, claims[record.seed])
