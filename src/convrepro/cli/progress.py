@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 
-Run = tuple[str, int]  # run id, seed
+from convrepro.records.workspace import Run
 
 
 def duration(seconds: float | None) -> str:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import joblib
 
@@ -13,10 +12,11 @@ from convrepro import interruption
 from convrepro.durable import DiskFull
 from convrepro.protocols import launchers
 from convrepro.protocols.attempt import Outcome, Report, attempt
+from convrepro.protocols.claimed import folder_of
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.schema import TRAINED, Config
 from convrepro.protocols.train import device_of
-from convrepro.records import attempts, workspace
+from convrepro.records import attempts
 from convrepro.records.workspace import Run
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -70,15 +70,14 @@ def _free(elsewhere: Mapping[Run, Config], watch: attempts.Watch) -> dict[Run, C
     """Those of the runs that others held which they no longer do, as soon as there are any."""
     while elsewhere:
         interruption.check()
-        leases = [config.machine.lease_seconds for config in elsewhere.values()]
         free = {
             run: config
-            for (run, config), lease_seconds in zip(elsewhere.items(), leases, strict=True)
-            if watch.is_free(workspace.run_dir(Path(config.machine.results_dir), *run), lease_seconds)
+            for run, config in elsewhere.items()
+            if watch.is_free(folder_of(config), config.machine.lease_seconds)
         }
         if free:
             return free
-        time.sleep(min(*leases, _SECONDS_BETWEEN_LOOKS))
+        time.sleep(min(_SECONDS_BETWEEN_LOOKS, *(config.machine.lease_seconds for config in elsewhere.values())))
     return {}
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from convrepro import durable
 from convrepro.records import merging, store
-from convrepro.records.merging import Merged, Run, RunIdOf, Source
+from convrepro.records.merging import Merged, RunIdOf, Source
 from convrepro.records.record import Record, to_json
+from convrepro.records.workspace import Run
 
 MAX_ARCHIVE_BYTES = 32 * 2**20
 MAX_TOTAL_BYTES = 256 * 2**20

@@ -124,7 +124,7 @@ class Watch:
     def is_free(self, folder: Path, lease_seconds: float) -> bool:
         """Whether a run may be claimed; of two leases, the holder's and the one given, the longer counts."""
         newest = latest(folder)
-        if newest is None or not _is_held(newest):
+        if newest is None or not is_held(newest):
             return True
         sign, now = _sign(newest), time.monotonic()
         if self._seen.get(folder, (None, now))[0] != sign:
@@ -157,7 +157,7 @@ def claim(
     """
     while True:
         newest = latest(folder)
-        if newest is not None and _is_held(newest) and _sign(newest) != silent:
+        if newest is not None and is_held(newest) and _sign(newest) != silent:
             raise Claimed(f"{newest.process.host} works on {folder.name}.")
         attempt = Attempt(
             number=1 if newest is None else newest.number + 1,
@@ -222,7 +222,7 @@ def _remove_before(folder: Path, number: float) -> None:
             path.unlink(missing_ok=True)
 
 
-def _is_held(attempt: Attempt) -> bool:
+def is_held(attempt: Attempt) -> bool:
     """Whether somebody works on it, who may be silent."""
     return attempt.state == "running" and processes.is_alive(attempt.process) is not False
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from convrepro.records import consistency, store
+from convrepro.records import consistency, store, workspace
 from convrepro.records.record import Record, from_json, to_json
+from convrepro.records.workspace import Run
 
 _VOLATILE = ("measured", "environment")  # in which two runs of the same cell and seed may differ
 
 RunIdOf = Callable[[Mapping[str, Any]], str]
-Run = tuple[str, int]  # run id, seed
 
 
 class Refused(ValueError):
@@ -123,7 +123,7 @@ def of_results(results_dir: Path, *, run_id_of: RunIdOf) -> Source:
         ValueError: if there is no folder ``records`` in it.
         OSError: if it cannot be listed.
     """
-    records_dir = results_dir / "records"
+    records_dir = workspace.records_dir(results_dir)
     if not records_dir.is_dir():
         archive = results_dir / "records.zip"
         raise ValueError(

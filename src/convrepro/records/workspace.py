@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from convrepro import durable, processes
+from convrepro import durable
 from convrepro.durable import DiskFull
 from convrepro.records import attempts, store
 from convrepro.records.record import Record, Status
@@ -126,9 +126,7 @@ def _folder_state(results_dir: Path, run_id: str, seed: int) -> State:
     newest = attempts.latest(folder)
     if newest is None:
         return "interrupted" if any(folder.glob("*/*.ckpt")) else "missing"
-    if newest.state == "running" and processes.is_alive(newest.process) is False:
-        return "interrupted"
-    return newest.state
+    return "interrupted" if newest.state == "running" and not attempts.is_held(newest) else newest.state
 
 
 def ending(results_dir: Path, run_id: str, seed: int) -> str:
@@ -138,7 +136,7 @@ def ending(results_dir: Path, run_id: str, seed: int) -> str:
         return ""
     if newest.state != "running":
         said = newest.reason
-    elif processes.is_alive(newest.process) is False:
+    elif not attempts.is_held(newest):
         said = "its process ended without a word, killed or out of memory"
     else:
         said = f"process {newest.process.number} of {newest.process.host}, last heard of {newest.told_at}"
@@ -171,7 +169,7 @@ def clean(results_dir: Path, runs: Iterable[Run]) -> None:
 
 def _clean_finished(results_dir: Path, run_id: str, seed: int) -> None:
     newest = attempts.latest(run_dir(results_dir, run_id, seed))
-    if newest is not None and newest.state == "running" and processes.is_alive(newest.process) is not False:
+    if newest is not None and attempts.is_held(newest):
         return  # it may be about to do so itself
     try:
         record = store.read(records_dir(results_dir), run_id, seed)

@@ -12,19 +12,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 import joblib
 
 from convrepro import interruption
 from convrepro.interruption import Interrupted
 from convrepro.protocols.attempt import Outcome, Report
-from convrepro.protocols.claimed import records_of
-from convrepro.protocols.identity import run_id
+from convrepro.protocols.claimed import folder_of, records_of
 from convrepro.protocols.launch import num_processes
 from convrepro.protocols.launchers import Work
 from convrepro.protocols.schema import Config
-from convrepro.records import Record, attempts, workspace
+from convrepro.records import Record, attempts
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -122,8 +120,7 @@ def _died(group: Sequence[Config], pid: int, exit_code: int | None, *, was_told:
         records = records_of(group)
     for config in group:
         with suppress(OSError):
-            folder = workspace.run_dir(Path(config.machine.results_dir), run_id(config), config.seed)
-            attempts.note_death(folder, pid, failure)
+            attempts.note_death(folder_of(config), pid, failure)
     return [
         Outcome(config=config, record=records.get(config.seed), failure="" if config.seed in records else failure)
         for config in group
