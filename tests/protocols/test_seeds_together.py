@@ -19,7 +19,9 @@ SMALL = ["dataset=digits", "protocol.images=0.16", "protocol.validation_images=1
 CASES = [
     *(("cnn4", conv, ["model.filters=4"]) for conv in config_files.names("conv")),
     *(("resnet20", conv, []) for conv in ("dk", "aconv", "disentangled", "acl")),
-    *((model, "standard", []) for model in ("densenet40", "resnet18", "simple_cnn")),  # the others differ in depth
+    # The others differ in depth.
+    *(("densenet40", "standard", []), ("resnet18", "standard", ["model.widths=[4,8,16,32]"])),
+    ("simple_cnn", "standard", []),
     *(
         ("cnn4", "aconv", ["model.filters=4", f"recipe={recipe}", "recipe.pretrained=null"])
         for recipe in config_files.names("recipe")

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -81,12 +82,18 @@ def _hold(folder: Path, held: Event) -> None:
     time.sleep(60)
 
 
-def test_the_run_of_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:
+def _holding(folder: Path) -> BaseProcess:
+    """A process that holds a run."""
     context = multiprocessing.get_context("fork")
     is_held = context.Event()
-    process = context.Process(target=_hold, args=(tmp_path, is_held))
+    process = context.Process(target=_hold, args=(folder, is_held))
     process.start()
     assert is_held.wait(30)
+    return process
+
+
+def test_the_run_of_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:
+    process = _holding(tmp_path)
     with pytest.raises(Claimed):
         attempts.claim(tmp_path)
     process.kill()
@@ -94,6 +101,22 @@ def test_the_run_of_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_pat
     claim = attempts.claim(tmp_path)  # the lease is a minute
     assert claim.number == 2
     claim.end(None)
+
+
+def test_a_death_is_noted_of_the_process_that_died_and_no_other(tmp_path: Path) -> None:
+    process = _holding(tmp_path)
+    assert process.pid is not None
+    attempts.note_death(tmp_path, process.pid, "it lives")
+    process.kill()
+    process.join()
+    attempts.note_death(tmp_path, os.getpid(), "another one")
+    newest = attempts.latest(tmp_path)
+    assert newest is not None
+    assert (newest.state, newest.reason) == ("running", "")
+    attempts.note_death(tmp_path, process.pid, "no memory")
+    newest = attempts.latest(tmp_path)
+    assert newest is not None
+    assert (newest.state, newest.reason) == ("failed", "no memory")
 
 
 def test_a_silent_holder_of_another_machine_is_taken_over_after_a_lease_by_who_watches(tmp_path: Path) -> None:
@@ -108,6 +131,7 @@ def test_a_silent_holder_of_another_machine_is_taken_over_after_a_lease_by_who_w
     with pytest.raises(Lost, match=r"took .* over; what was done here is discarded"):
         first.check()
     first.end("failed", "of no interest to anybody")
+    assert [path.name for path in tmp_path.iterdir()] == ["attempt2.json"]
     second.check()
     second.end(None)
 

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.faults import commands
 
 HEAVY = ("torch", "lightning", "hydra", "pandas", "matplotlib", "scipy", "numpy", "jinja2")
 
@@ -20,19 +21,30 @@ def test_reading_tables_imports_nothing_heavy() -> None:
     assert _loaded(code, HEAVY) == "[]"
 
 
-@pytest.mark.parametrize("command", [["list"], ["status"], ["status", "dk_table5"], ["tables", "--help"]])
-def test_a_command_that_only_reads_imports_nothing_heavy(tmp_path: Path, command: list[str]) -> None:
-    """The second time: the first makes the cache that tables are read from."""
-    results = ["--results", str(tmp_path)] if "status" in command else []
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Has a table, and results with the cache that it is read from."""
+    folder = tmp_path_factory.mktemp("results") / "table"
+    commands.tiny_table(folder, num_cells=1, num_seeds=1, epochs=1)
+    (folder / "results").mkdir()
+    assert commands.run(["status"], folder)[0] == 0
+    return folder
+
+
+@pytest.mark.parametrize("command", [["list"], ["status"], ["status", "tiny"], ["tables", "--help"]])
+def test_a_command_that_only_reads_imports_nothing_heavy(folder: Path, command: list[str]) -> None:
     code = f"""
+import os
+from pathlib import Path
+from convrepro import config_files
 from convrepro.cli.main import main
+os.chdir({str(folder)!r})
+config_files.CONFIG_DIR = Path("configs").absolute()
 try:
-    main({[*command, *results]})
+    main({command})
 except SystemExit:  # argparse's end of --help
     pass
 """
-    if results:
-        _loaded(code, ())
     assert _loaded(code, HEAVY) == "[]"
 
 

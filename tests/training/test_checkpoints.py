@@ -61,6 +61,21 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 
+def test_of_an_epoch_under_way_the_last_two_are_kept_until_it_ends(tmp_path: Path) -> None:
+    for num_steps in (3, 10, 20):
+        checkpoints.save({}, checkpoints.path_after(tmp_path, 1, num_steps))
+    for epoch in (1, 2):
+        _save(tmp_path, epoch)
+    checkpoints.save({}, checkpoints.path_after(tmp_path, 2, 5))
+    checkpoints.remove_old(tmp_path)
+    assert list(checkpoints.found(tmp_path)) == [(1, 0), (2, 0), (2, 5)]
+    for num_steps in (4, 10, 20):
+        checkpoints.save({}, checkpoints.path_after(tmp_path, 2, num_steps))
+    checkpoints.remove_old(tmp_path)
+    assert list(checkpoints.found(tmp_path)) == [(1, 0), (2, 0), (2, 10), (2, 20)]
+    assert len(list(tmp_path.iterdir())) == 8  # with a sidecar each
+
+
 def test_a_pickle_is_never_executed(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -15,6 +15,7 @@ from convrepro import interruption, processes
 from convrepro.interruption import Interrupted
 from convrepro.training import data_parallel
 
+_CONTEXT = multiprocessing.get_context("forkserver")
 _SECONDS_TO_END = 10.0
 _SECONDS_TO_SAY_WHY = 1.0
 
@@ -59,14 +60,15 @@ def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -
         others += [_begun(rank, store_path, follow) for rank in range(1, num_ranks)]
         with data_parallel.initialised(0, num_ranks, store_path, device=device, while_waiting=lambda: _check(others)):
             yield
+        for other in others:
+            other.process.join(_SECONDS_TO_END)
     except RuntimeError:  # what torch raises when another one is gone
         for other in others:
             other.process.join(_SECONDS_TO_SAY_WHY)
         _check(others)
         raise
     finally:
-        for other in others:
-            other.process.join(_SECONDS_TO_END)
+        for other in others:  # where this one was stopped they wait for it, with nothing to save
             other.process.kill()
             other.process.join()
             other.said.close()
@@ -74,9 +76,9 @@ def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -
 
 
 def _begun(rank: int, store_path: Path, follow: Follow) -> _Other:
-    context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_follow, args=(rank, store_path, follow, theirs))
+    _CONTEXT.set_forkserver_preload(["convrepro.protocols.attempt"])  # once for all of them
+    ours, theirs = _CONTEXT.Pipe(duplex=False)
+    process = _CONTEXT.Process(target=_follow, args=(rank, store_path, follow, theirs))
     process.start()
     theirs.close()
     return _Other(process, ours)

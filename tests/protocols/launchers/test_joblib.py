@@ -1,12 +1,15 @@
 """A process per group: what it takes with it when it dies, and how it is told to stop."""
 
+import dataclasses
+import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -15,9 +18,12 @@ from tests.protocols.test_run import TINY
 from convrepro import interruption
 from convrepro.interruption import Interrupted
 from convrepro.protocols.attempt import Outcome, Report
+from convrepro.protocols.claimed import folder_of
 from convrepro.protocols.compose import compose
 from convrepro.protocols.launchers import joblib
+from convrepro.protocols.run import run
 from convrepro.protocols.schema import Config
+from convrepro.records import attempts
 
 
 @pytest.fixture
@@ -50,12 +56,35 @@ def test_a_process_that_dies_takes_its_own_runs_with_it(groups: list[list[Config
     assert told == dict.fromkeys(range(4), 0.25)
 
 
+def _ends_halfway(group: Sequence[Config], tell: Report) -> list[Outcome]:
+    run(group[0])
+    attempts.claim(folder_of(group[1]))
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_a_record_that_was_made_before_a_process_died_counts(groups: list[list[Config]]) -> None:
+    first, second = (
+        dataclasses.replace(group[0], protocol=dataclasses.replace(group[0].protocol, task="count"))
+        for group in groups[:2]
+    )
+    done, failed = joblib.run([[first, second]], _ends_halfway, report=lambda *_: None)
+    assert (done.config.seed, done.failure) == (0, "")
+    assert done.record is not None
+    assert failed.record is None
+    newest = attempts.latest(folder_of(second))
+    assert newest is not None
+    assert (newest.state, newest.reason) == ("failed", failed.failure)
+    assert failed.failure.startswith("its process was ended by SIGKILL")
+
+
 def _waits(group: Sequence[Config], tell: Report) -> list[Outcome]:
     tell(group[0], 0.5)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 30
     with interruption.deferred():
         while not interruption.requested():
-            assert time.monotonic() < deadline
+            if time.monotonic() > deadline:
+                return [Outcome(config=config, failure="was never asked to stop") for config in group]
             time.sleep(0.01)
         return [Outcome(config=config, is_interrupted=True) for config in group]
 
@@ -76,16 +105,28 @@ def test_a_signal_reaches_all_and_what_was_not_begun_is_not(groups: list[list[Co
     assert len(told) <= 2
 
 
+def test_a_process_that_begins_while_the_wish_to_stop_arrives_is_told(
+    groups: list[list[Config]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children, answers = joblib._Children(), iter([False])
+    monkeypatch.setattr(children, "_is_to_stop", lambda: next(answers, True))
+    (outcome,) = children.attempt(groups[0], _waits, lambda *_: None)
+    assert (outcome.is_interrupted, outcome.failure) == (True, "")
+
+
+def _tell_what_its_server_blocks(theirs: Connection) -> None:
+    multiprocessing.forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # else it shares that of the tests
+    joblib._start_server()
+    pid = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    blocked = int(Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0], 16)
+    theirs.send([number for number in range(1, 32) if blocked >> (number - 1) & 1])
+
+
 def test_no_signal_reaches_the_server_that_processes_are_forked_from() -> None:
     """Also not while it imports what they need: a Ctrl-C goes to all processes of a terminal."""
-    program = """
-import multiprocessing.forkserver
-from pathlib import Path
-from convrepro.protocols.launchers import joblib
-joblib._start_server()
-pid = multiprocessing.forkserver._forkserver._forkserver_pid
-blocked = Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0]
-print([number for number in range(1, 32) if int(blocked, 16) >> (number - 1) & 1])
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert done.stdout.split("\n")[0] == str(sorted(map(int, interruption.SIGNALS))), done.stderr
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_tell_what_its_server_blocks, args=(theirs,))
+    process.start()
+    assert ours.recv() == sorted(interruption.SIGNALS)
+    process.join()

@@ -155,6 +155,34 @@ def test_a_group_that_gets_further_each_time_is_begun_again_as_often_as_it_takes
     assert num_tries == 3 * NUM_TRIES + 1
 
 
+def test_tries_are_counted_from_where_it_last_got_further(tmp_path: Path, groups: list[list[Config]]) -> None:
+    num_tries = 0
+
+    def stuck_at_half(errand: Errand) -> list[Outcome]:
+        nonlocal num_tries
+        num_tries += 1
+        assert num_tries < 5 * NUM_TRIES
+        errand.folder.mkdir(exist_ok=True)
+        (errand.folder / "0").write_text(str(0.25 if num_tries < NUM_TRIES else 0.5))
+        raise Lost("fell over")
+
+    outcomes = list(_Cluster(tmp_path, stuck_at_half).follow(groups[:1]))
+    assert [outcome.failure != "" for outcome in outcomes] == [True, True]
+    assert num_tries == 2 * NUM_TRIES  # the half is seen at the try after it was told, which is the first of as many
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("no data"), "ValueError: no data"),
+        (MemoryError(), "MemoryError"),
+        (RuntimeError("System error\ntraceback: in x\n  y()\nImportError: no torch\n"), "ImportError: no torch"),
+    ],
+)
+def test_an_error_is_told_in_one_line(error: Exception, line: str) -> None:
+    assert jobs.last_line(error) == line
+
+
 def test_a_wish_to_stop_is_passed_on_and_waited_for(tmp_path: Path, groups: list[list[Config]]) -> None:
     def asked(errand: Errand) -> list[Outcome]:
         if not interruption.requested():

@@ -47,6 +47,17 @@ def test_submitit_takes_every_setting(cluster: str, tmp_path: Path, monkeypatch:
     executor.update_parameters(**{key: examples[kind] for key, kind in launcher.SETTINGS.items() if key != "cluster"})
 
 
+def test_a_failed_job_is_told_by_the_last_line_of_its_trace(tmp_path: Path) -> None:
+    def fails() -> None:
+        raise MemoryError("none left\nfor anybody else")
+
+    job = submitit.AutoExecutor(tmp_path, cluster="local").submit(fails)
+    with pytest.raises(submitit.core.utils.FailedJobError) as error:
+        job.result()
+    assert launcher._reason(error.value) == "for anybody else"
+    assert launcher._reason(submitit.core.utils.UncompletedJobError("no output")) == "no output"
+
+
 def test_jobs_ask_for_what_the_greatest_group_needs() -> None:
     groups = [[compose([*TINY, f"machine.threads={threads}", "machine.devices=2"])] for threads in (0, 3)]
     assert launcher._needs(groups) == {"cpus_per_task": 6}

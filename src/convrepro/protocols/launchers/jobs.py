@@ -9,6 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +30,11 @@ _SECONDS_TO_SAVE = 30.0
 
 class Lost(Exception):
     """The process that ran a group has ended without its outcomes. The message says how."""
+
+
+def last_line(error: BaseException) -> str:
+    """An error as one line; of one that holds a whole trace, such as ray's, the line that says what happened."""
+    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
 
 
 class Job(Protocol):

@@ -125,7 +125,7 @@ class _Task:
         except OutOfMemoryError:
             raise Lost("was ended as its node ran out of memory") from None
         except RayTaskError as error:
-            raise Lost(f"failed with {error.cause!r}") from error
+            raise Lost(f"failed with {jobs.last_line(error.cause)}") from error
         except RayError as error:
             raise Lost(f"was lost ({type(error).__name__})") from error
 

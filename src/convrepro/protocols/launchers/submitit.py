@@ -43,6 +43,7 @@ SETTINGS: dict[str, type] = {
 _CLUSTERS = ("local", "slurm")
 _MINUTES = 24 * 60
 _SECONDS_OF_A_SHARED_DISK = 30.0  # until all machines see a file that one has written
+_RULER = f"\n{22 * '-'}\n"
 _JOBS_OF_AN_ARRAY = 1000  # SLURM's own limit, unless a cluster has another
 
 
@@ -113,6 +114,13 @@ def _submitted(executor: submitit.AutoExecutor, errands: Sequence[Errand]) -> li
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _reason(error: Exception) -> str:
+    """The last line of a job's trace, which submitit puts between two lines of dashes."""
+    said = str(error)
+    trace = said.split(_RULER)[1] if said.count(_RULER) > 1 else said
+    return trace.strip().splitlines()[-1]
+
+
 class _Submitted:
     """A group as a job."""
 
@@ -132,7 +140,7 @@ class _Submitted:
         try:
             return self._job.result()
         except (UncompletedJobError, FailedJobError) as error:
-            raise Lost(f"failed with {str(error).strip().splitlines()[-1]}") from error
+            raise Lost(f"failed with {_reason(error)}") from error
 
     def cancel(self) -> None:
         if not self._is_local:
