@@ -9,7 +9,7 @@ import yaml
 from convrepro import config_files
 from convrepro.conv.arguments import parameters
 from convrepro.protocols import grid
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.network import build_network
 from convrepro.protocols.train import make_optimizer
 from convrepro.targets import resolve

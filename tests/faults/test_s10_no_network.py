@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faults.commands import tiny_table
 
 from convrepro import config_files
 
@@ -44,7 +45,11 @@ for module in pkgutil.walk_packages(convrepro.__path__, "convrepro."):
 _COMMANDS = """
 import io
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from convrepro import config_files
 from convrepro.cli.main import main
+
+config_files.CONFIG_DIR = Path("configs").absolute()
 
 said = []
 for arguments in json.loads(sys.argv[1]):
@@ -82,17 +87,17 @@ def test_the_guard_sees_a_connection(tmp_path: Path) -> None:
 
 def test_commands(tmp_path: Path) -> None:
     """A tiny run, and what looks at tables, papers and results."""
-    tiny = ["--scale", "0.02", "--images", "0.1", "--seeds", "1", "--only", "conv=standard"]
-    table = "results/tables/quickstart.scale0.02.images0.1.seeds1.csv"
+    tiny_table(tmp_path, num_cells=1, num_seeds=1, epochs=1)
+    tiny = ["--images", "0.1"]
     commands = {
-        "run": ["run", "quickstart", *tiny, "--launcher", "serial"],
+        "run": ["run", "tiny", *tiny, "--launcher", "serial"],
         "list": ["list"],
         "status": ["status"],
-        "plan": ["plan", "quickstart", *tiny],
+        "plan": ["plan", "tiny", *tiny],
         "audit": ["audit", "dk_table6"],
-        "compare": ["compare", table],
+        "compare": ["compare", "results/tables/tiny.images0.1.csv"],
         "tables": ["tables"],
-        "explain": ["explain", "quickstart", "model=cnn4", "conv=standard"],
+        "explain": ["explain", "tiny", "model=lenet", "conv=standard"],
         "data list": ["data", "list"],
         "data verify": ["data", "verify", "digits"],
         "fetch": ["data", "fetch", "mnist"],
@@ -117,7 +122,8 @@ def test_commands(tmp_path: Path) -> None:
 @pytest.mark.large
 def test_side_by_side(tmp_path: Path) -> None:
     """Processes speak through pipes."""
-    command = ["run", "quickstart", "--scale", "0.02", "--images", "0.1", "--seeds", "2", "--only", "conv=standard"]
+    tiny_table(tmp_path, num_cells=2, num_seeds=1, epochs=1)
+    command = ["run", "tiny", "--images", "0.1"]
     tried, [[code, _, err]] = offline(_COMMANDS, "said", tmp_path, json.dumps([[*command, "--launcher", "joblib"]]))
     assert code in (0, 1), err
     assert tried == []

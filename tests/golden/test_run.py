@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.run import run
 from convrepro.records import Record
 

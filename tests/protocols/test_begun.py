@@ -7,7 +7,7 @@ import pytest
 from tests.protocols.test_run import TINY
 
 from convrepro.protocols import begun
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.schema import Config
 from convrepro.records import Cell, Table, attempts, workspace

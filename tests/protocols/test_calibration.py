@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from convrepro.protocols import calibration
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.schema import Config
 from convrepro.training import Learner
 

@@ -16,7 +16,7 @@ from convrepro import config_files, durable, interruption
 from convrepro.interruption import Interrupted
 from convrepro.protocols import campaign, campaign_state
 from convrepro.protocols.campaign import Campaign, Deadline, Entry, Job, entries, jobs_of
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.grid import plan
 from convrepro.protocols.identity import run_id, run_id_of
 from convrepro.protocols.schema import Config

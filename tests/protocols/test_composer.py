@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from convrepro import config_files
 from convrepro.protocols import composer as composer_module
 from convrepro.protocols import grid
-from convrepro.protocols.compose import compose, composed_by_hydra
+from convrepro.protocols.compose import GROUPS, compose, composed_by_hydra
 from convrepro.protocols.composer import Composer
 from convrepro.protocols.schema import Config
 
@@ -48,15 +48,16 @@ def _cells(name: str, monkeypatch: pytest.MonkeyPatch, **asked: object) -> list[
     return seen
 
 
-def _covering(cells: list[tuple[Sequence[str], Config]]) -> list[tuple[Sequence[str], Config]]:
-    """The first of the cells that has an override, of each."""
-    first = {override: place for place, (overrides, _) in reversed([*enumerate(cells)]) for override in overrides}
-    return [cells[place] for place in sorted(set(first.values()))]
-
-
-@pytest.mark.parametrize("name", config_files.names("table"))
-def test_whatever_is_in_a_table_is_what_hydra_makes_of_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for overrides, config in _covering(_cells(name, monkeypatch)):
+def test_whatever_is_in_a_table_is_what_hydra_makes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first cell with a choice of a file, and the first that sets a key, of all tables."""
+    cells = [cell for name in config_files.names("table") for cell in _cells(name, monkeypatch)]
+    first: dict[str, int] = {}
+    for place, (overrides, _) in enumerate(cells):
+        for override in overrides:
+            key, _, _ = override.partition("=")
+            first.setdefault(override if key in GROUPS else key, place)
+    for place in set(first.values()):
+        overrides, config = cells[place]
         assert config == compose(overrides), overrides
 
 

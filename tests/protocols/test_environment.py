@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from convrepro.protocols import environment
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 
 
 def _described(*overrides: str) -> dict[str, Any]:

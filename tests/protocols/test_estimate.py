@@ -9,7 +9,7 @@ import torch
 from convrepro.data import ImageSet, ImageSplit
 from convrepro.protocols import grid
 from convrepro.protocols.calibration import Overheads, Speed
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.estimate import seconds_of, seconds_of_task, total_seconds, work_of
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config

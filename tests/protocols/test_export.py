@@ -16,7 +16,7 @@ from torch import nn
 
 from convrepro.models import num_macs, num_parameters
 from convrepro.protocols import export as export_module
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.export import NoWeights, check_packages, export, read_weights
 from convrepro.protocols.network import build_network
 from convrepro.protocols.recompose import config_of

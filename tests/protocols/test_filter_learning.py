@@ -8,7 +8,7 @@ import torch
 
 from convrepro.data import ImageSplit
 from convrepro.protocols import filter_learning
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.filter_learning import learn_from
 from convrepro.protocols.filter_targets import filter_targets
 from convrepro.protocols.schema import Config

@@ -2,7 +2,7 @@
 
 import torch
 
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.generated import generated
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.identity import run_id, run_id_of, what_is_computed
 
 BASE = ["model=resnet20", "conv=dk", "dataset=fashion_mnist"]

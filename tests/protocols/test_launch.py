@@ -12,7 +12,7 @@ from tests.protocols.test_run import TINY
 
 from convrepro.durable import DiskFull
 from convrepro.protocols.attempt import Outcome, Report
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.launch import default_launcher, groups_of, launch
 from convrepro.protocols.schema import Config

@@ -8,7 +8,7 @@ import torch
 
 from convrepro.conv import AdaptiveConv2d
 from convrepro.protocols import network as network_module
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.network import build_network, check_pretrained, fresh_network, start_network
 from convrepro.protocols.run import run, run_seeds

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from convrepro.data import ImageSet, ImageSplit
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config
 

@@ -11,7 +11,7 @@ from tests.protocols.test_run import TINY
 from convrepro import interruption
 from convrepro.protocols import ranks
 from convrepro.protocols import run as run_module
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.run import run
 from convrepro.protocols.schema import Config

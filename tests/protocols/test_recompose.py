@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from convrepro.protocols import grid
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.recompose import config_of, overrides_of
 from convrepro.protocols.schema import Config

@@ -11,7 +11,7 @@ import torch
 
 from convrepro.data import EvaluationLoader, ImageSet
 from convrepro.protocols import run as run_module
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.generated import generated
 from convrepro.protocols.identity import run_id
 from convrepro.protocols.network import build_network

@@ -9,7 +9,7 @@ from tests.training import seeds
 from tests.training.test_streams import Replayed, _mark, _warm_up
 
 from convrepro import config_files
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.train import load_data, make_learner, make_train_loader
 from convrepro.training import BACKENDS, Learner, fit, why_not_streams

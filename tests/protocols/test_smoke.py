@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from convrepro.protocols import smoke as smoke_module
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.smoke import smoke
 from convrepro.training import Learner
 

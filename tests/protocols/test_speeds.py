@@ -10,7 +10,7 @@ import pytest
 
 from convrepro.protocols import speeds as module
 from convrepro.protocols.calibration import Overheads, Speed
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.schema import Config
 from convrepro.protocols.speeds import Speeds
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from convrepro.protocols import step_timing
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.schema import Config
 from convrepro.protocols.step_timing import time_steps
 

@@ -9,7 +9,7 @@ import torch
 
 from convrepro.conv import AdaptiveConv2d, CurriculumSmoothingConv2d
 from convrepro.protocols import train
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.network import build_network
 from convrepro.protocols.phases import phases_of
 from convrepro.protocols.schema import Config

@@ -15,7 +15,7 @@ from convrepro.benchmarks import row
 from convrepro.benchmarks.sections import SECTIONS, Section
 from convrepro.benchmarks.settings import Settings
 from convrepro.protocols import environment
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 
 TABLE = "README.md"
 _KNOWN = ("convrepro", "git_commit", "git_dirty", "python", "versions", "device")  # whatever is run

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convrepro.benchmarks import images
 from convrepro.benchmarks.settings import Settings
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.schema import Config, plain
 
 MOST_TRAIN_IMAGES = 12_800  # of one run, where a section does not take the whole data set

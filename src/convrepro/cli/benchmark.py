@@ -51,7 +51,7 @@ def _measure(arguments: argparse.Namespace, output: Path | None) -> int:
     from convrepro import benchmarks
     from convrepro.benchmarks import report, row
     from convrepro.cli.progress import TableProgress
-    from convrepro.protocols.compose import compose
+    from convrepro.protocols.composer import compose
 
     chosen = [section for section in benchmarks.SECTIONS if section.name in arguments.only or not arguments.only]
     possible = [section for section in chosen if section.is_possible()]

@@ -24,7 +24,7 @@ from typing import cast
 import torch
 
 from convrepro.data import ImageSplit
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.generated import generated
 from convrepro.protocols.network import fresh_network
 from convrepro.protocols.phases import Phase

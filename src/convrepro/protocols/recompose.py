@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from convrepro import config_files
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.identity import run_id, what_is_computed
 from convrepro.protocols.schema import Config
 from convrepro.records import Record

@@ -19,7 +19,7 @@ from convrepro import interruption
 from convrepro.interruption import Interrupted
 from convrepro.protocols.attempt import Outcome, Report
 from convrepro.protocols.claimed import folder_of
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.launchers import joblib
 from convrepro.protocols.run import run
 from convrepro.protocols.schema import Config

@@ -11,7 +11,7 @@ from tests.protocols.test_run import TINY
 
 from convrepro import interruption
 from convrepro.protocols.attempt import Outcome, Report
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.launchers import jobs
 from convrepro.protocols.launchers.jobs import NUM_TRIES, Errand, Lost
 from convrepro.protocols.schema import Config

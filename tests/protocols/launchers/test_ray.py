@@ -8,7 +8,7 @@ import pytest
 from tests.protocols.test_run import TINY
 
 from convrepro.protocols.attempt import Outcome
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 from convrepro.protocols.schema import Config
 
 ray = pytest.importorskip("ray")

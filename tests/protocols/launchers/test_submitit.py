@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.protocols.test_run import TINY
 
-from convrepro.protocols.compose import compose
+from convrepro.protocols.composer import compose
 
 submitit = pytest.importorskip("submitit")
 from convrepro.protocols.launchers import submitit as launcher  # noqa: E402
