@@ -1,6 +1,8 @@
 """Every file in the config folder composes, builds and says what it is."""
 
 import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ import yaml
 from convrepro import config_files
 from convrepro.conv.arguments import parameters
 from convrepro.protocols import grid
-from convrepro.protocols.composer import compose
+from convrepro.protocols.compose import compose as compose_anew
+from convrepro.protocols.composer import Composer, compose
 from convrepro.protocols.network import build_network
+from convrepro.protocols.schema import Config
 from convrepro.protocols.train import make_optimizer
 from convrepro.targets import resolve
 
@@ -45,12 +49,51 @@ def test_a_dataset_composes_and_every_network_of_the_default_takes_it(name: str)
     build_network(config)
 
 
+@dataclass(frozen=True)
+class Expanded:
+    """All tables.
+
+    Args:
+        plans: by name.
+        composed: what the expansion has put together, by its overrides.
+    """
+
+    plans: dict[str, grid.PlannedTable]
+    composed: dict[tuple[str, ...], Config]
+
+
+@pytest.fixture(scope="module")
+def expanded() -> Expanded:
+    composed: dict[tuple[str, ...], Config] = {}
+    fast = Composer.compose
+
+    def noted(self: Composer, overrides: Sequence[str]) -> Config:
+        config = composed[tuple(overrides)] = fast(self, overrides)
+        return config
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Composer, "compose", noted)
+        return Expanded({name: grid.plan(name) for name in config_files.names("table")}, composed)
+
+
 @pytest.mark.parametrize("name", config_files.names("table"))
-def test_a_table_expands_and_its_baseline_is_one_of_its_operators(name: str) -> None:
-    planned = grid.plan(name)
+def test_a_table_expands_and_its_baseline_is_one_of_its_operators(name: str, expanded: Expanded) -> None:
+    planned = expanded.plans[name]
     operators = {cell.labels["conv"] for cell in planned.table.cells}
     assert planned.table.baseline in operators | {""}
     assert planned.configs.keys() == {cell.run_id for cell in planned.table.cells}
+
+
+def test_whatever_is_in_a_table_is_what_hydra_makes_of_it(expanded: Expanded) -> None:
+    """The first cell with a choice of a file, and the first that sets a key, of all tables."""
+    first: dict[str, tuple[str, ...]] = {}
+    for overrides in expanded.composed:
+        for override in overrides:
+            key, _, _ = override.partition("=")
+            first.setdefault(override if key in GROUPS else key, overrides)
+    assert len(first) > 100
+    for overrides in set(first.values()):
+        assert expanded.composed[overrides] == compose_anew(overrides), overrides
 
 
 @pytest.mark.parametrize("name", config_files.names("conv"))

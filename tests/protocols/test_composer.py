@@ -1,4 +1,4 @@
-"""Configs that share their choices, against composing each anew."""
+"""Configs that share their choices, against composing each anew; those of all tables are in tests/configs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from convrepro import config_files
 from convrepro.protocols import composer as composer_module
 from convrepro.protocols import grid
-from convrepro.protocols.compose import GROUPS, compose, composed_by_hydra
+from convrepro.protocols.compose import compose, composed_by_hydra
 from convrepro.protocols.composer import Composer
 from convrepro.protocols.schema import Config
 
@@ -48,20 +48,7 @@ def _cells(name: str, monkeypatch: pytest.MonkeyPatch, **asked: object) -> list[
     return seen
 
 
-def test_whatever_is_in_a_table_is_what_hydra_makes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first cell with a choice of a file, and the first that sets a key, of all tables."""
-    cells = [cell for name in config_files.names("table") for cell in _cells(name, monkeypatch)]
-    first: dict[str, int] = {}
-    for place, (overrides, _) in enumerate(cells):
-        for override in overrides:
-            key, _, _ = override.partition("=")
-            first.setdefault(override if key in GROUPS else key, place)
-    for place in set(first.values()):
-        overrides, config = cells[place]
-        assert config == compose(overrides), overrides
-
-
-def test_so_are_those_of_a_scaled_table_on_other_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scaled_table_on_other_data_is_what_hydra_makes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {"scale": 0.02, "images": 0.5, "datasets": {"": "cifar10_jpeg"}, "machine_overrides": ["machine.threads=1"]}
     for overrides, config in _cells("dk_table7", monkeypatch, **asked):
         assert config == compose(overrides), overrides
