@@ -1,6 +1,7 @@
 """Signals: at once where nothing is to be saved, later where something is, and never twice in vain."""
 
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +138,24 @@ print(list(found), blocks(0))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert (done.stdout, done.stderr) == ("[True, True] False\n", "")
+
+
+def _tell_what_its_server_blocks(theirs: Connection) -> None:
+    multiprocessing.forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # else it shares that of the tests
+    interruption.start_server("torch")  # takes long enough to look at it
+    pid = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    blocked = int(Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0], 16)
+    theirs.send([number for number in range(1, 32) if blocked >> (number - 1) & 1])
+    theirs.send(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks at processes in /proc")
+def test_no_signal_reaches_the_server_that_processes_are_forked_from() -> None:
+    """Also not while it imports what they need: a Ctrl-C goes to all processes of a terminal."""
+    context = multiprocessing.get_context("forkserver")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_tell_what_its_server_blocks, args=(theirs,))
+    process.start()
+    assert ours.recv() == sorted(interruption.SIGNALS)
+    assert ours.recv() == []
+    process.join()

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # schedulers send USR1 some time before they kill
@@ -72,6 +72,23 @@ def heed_as_child() -> None:
         signal.signal(number, _on_signal)
     _wish.number, _wish.is_child = 0, True
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGUSR1))  # it may be begun without them
+
+
+def start_server(module: str) -> None:
+    """Starts the process that those of ``multiprocessing`` are forked from, unless there is one.
+
+    It heeds no signals, also not while it imports, and they those that they ask for (``heed_as_child``).
+
+    Args:
+        module: that it imports, once for all of them.
+    """
+    multiprocessing.get_context("forkserver").set_forkserver_preload([module])
+    resource_tracker.ensure_running()  # which is started first, and then lets all signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import copy
 import doctest
 import sys
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from convrepro.targets import resolve
 DATASET = {"num_classes": 3, "in_channels": 2, "image_size": [8, 8]}
 
 
+@cache
 def _smallest_networks() -> list[str]:
     """One name for each network of ``configs/model``, the smallest: resnet20 of resnet20 .. resnet110.
 

@@ -57,6 +57,7 @@ def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -
     store_path = folder / f".ranks.{processes.tag(processes.this())}.{uuid.uuid4().hex}.tmp"
     others: list[_Other] = []
     try:
+        interruption.start_server("convrepro.protocols.attempt")
         others += [_begun(rank, store_path, follow) for rank in range(1, num_ranks)]
         with data_parallel.initialised(0, num_ranks, store_path, device=device, while_waiting=lambda: _check(others)):
             yield
@@ -76,7 +77,6 @@ def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -
 
 
 def _begun(rank: int, store_path: Path, follow: Follow) -> _Other:
-    _CONTEXT.set_forkserver_preload(["convrepro.protocols.attempt"])  # once for all of them
     ours, theirs = _CONTEXT.Pipe(duplex=False)
     process = _CONTEXT.Process(target=_follow, args=(rank, store_path, follow, theirs))
     process.start()

@@ -1,15 +1,12 @@
 """A process per group: what it takes with it when it dies, and how it is told to stop."""
 
 import dataclasses
-import multiprocessing
-import multiprocessing.forkserver
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -112,21 +109,3 @@ def test_a_process_that_begins_while_the_wish_to_stop_arrives_is_told(
     monkeypatch.setattr(children, "_is_to_stop", lambda: next(answers, True))
     (outcome,) = children.attempt(groups[0], _waits, lambda *_: None)
     assert (outcome.is_interrupted, outcome.failure) == (True, "")
-
-
-def _tell_what_its_server_blocks(theirs: Connection) -> None:
-    multiprocessing.forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # else it shares that of the tests
-    joblib._start_server()
-    pid = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    blocked = int(Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0], 16)
-    theirs.send([number for number in range(1, 32) if blocked >> (number - 1) & 1])
-
-
-def test_no_signal_reaches_the_server_that_processes_are_forked_from() -> None:
-    """Also not while it imports what they need: a Ctrl-C goes to all processes of a terminal."""
-    context = multiprocessing.get_context("forkserver")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_tell_what_its_server_blocks, args=(theirs,))
-    process.start()
-    assert ours.recv() == sorted(interruption.SIGNALS)
-    process.join()

@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 import joblib
@@ -35,7 +34,7 @@ def run(groups: Sequence[Sequence[Config]], work: Work, *, report: Report) -> It
         n_jobs=num_side_by_side, backend="threading", return_as="generator_unordered", batch_size=1
     )
     with interruption.passed_on(children.send, leave=lambda: children.send(signal.SIGKILL)):
-        _start_server()
+        interruption.start_server("convrepro.protocols.attempt")
         ended = workers(joblib.delayed(children.attempt)(group, work, report) for group in groups)
         try:
             for outcomes in ended:
@@ -137,14 +136,3 @@ def _work(group: Sequence[Config], work: Work, theirs: Connection) -> None:
     with suppress(OSError, Interrupted):
         interruption.heed_as_child()  # a signal may have come before
         theirs.send(work(group, tell))
-
-
-def _start_server() -> None:
-    """Starts the process that the others are forked from. It heeds no signals, and they those that they ask for."""
-    _CONTEXT.set_forkserver_preload(["convrepro.protocols.attempt"])
-    resource_tracker.ensure_running()  # which is started first, and then lets all signals through again
-    signal.pthread_sigmask(signal.SIG_BLOCK, interruption.SIGNALS)
-    try:
-        multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, interruption.SIGNALS)
