@@ -103,8 +103,8 @@ def test_what_goes_wrong_while_it_is_stopped_is_no_failure(
     calls = in_place_of_run_seeds(do)
     with interruption.heeded():
         for _ in range(2):  # the second time it was asked before
-            assert _kinds(attempt(configs, lambda *_: None)) == [(False, "", False, True, False)] * 3
-    assert calls == [[0, 1, 2]]
+            assert _kinds(attempt(configs[:1], lambda *_: None)) == [(False, "", False, True, False)]
+    assert calls == [[0]]
 
 
 def test_progress_is_told_of_each_seed_but_seldom(
