@@ -133,6 +133,7 @@ def test_runs_side_by_side_are_all_saved(folder: Path, whole: Path, number: int,
     _go_on(folder, whole)
 
 
+@pytest.mark.large
 def test_processes_whose_parent_is_killed_save_and_end(folder: Path, whole: Path) -> None:
     log = Logged(folder / "log")
     command = commands.start([*RUN, *JOBLIB], folder, fault=All((log, SlowSteps(0.1))), environment=TWO_CORES)
@@ -149,10 +150,11 @@ def test_processes_whose_parent_is_killed_save_and_end(folder: Path, whole: Path
     _go_on(folder, whole)
 
 
+@pytest.mark.large
 def test_ctrl_c_at_any_time_is_one_line(folder: Path, whole: Path, figure: Callable[[int, int], int]) -> None:
     """Also while processes start, and while they end."""
     moments = random.Random(1)
-    for _ in range(figure(1, 60)):
+    for _ in range(figure(2, 60)):
         command = commands.start([*RUN, *JOBLIB], folder, environment=TWO_CORES)
         time.sleep(moments.uniform(0.3, 6.0))
         if command.is_running():

@@ -62,8 +62,10 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("launcher", "kinds"),
-    [(SERIAL, ("raise", "exhaust", "raise")), (JOBLIB, ("raise", "die", "die"))],
-    ids=["serial", "joblib"],
+    [
+        pytest.param(SERIAL, ("raise", "exhaust", "raise"), id="serial"),
+        pytest.param(JOBLIB, ("raise", "die", "die"), id="joblib", marks=pytest.mark.large),
+    ],
 )
 def test_the_others_finish_and_those_that_failed_run_again(
     tmp_path: Path, expected: Path, launcher: tuple[str, ...], kinds: tuple[str, ...]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.faults import commands
 from tests.training import seeds
 from torch import nn
 
@@ -143,7 +144,8 @@ def _rank(rank: int, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two processes")
-    context = multiprocessing.get_context("spawn")
+    commands.start_server()
+    context = multiprocessing.get_context("forkserver")
     processes = [context.Process(target=_rank, args=(rank, folder)) for rank in range(2)]
     for process in processes:
         process.start()
