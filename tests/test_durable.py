@@ -29,6 +29,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names descriptors by /proc")
 @pytest.mark.parametrize("write", [durable.write, durable.write_new])
 def test_content_and_then_its_name_are_on_the_disk_when_it_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], None]

@@ -141,7 +141,7 @@ print(list(found), blocks(0))
 
 
 def _tell_what_its_server_blocks(theirs: Connection) -> None:
-    multiprocessing.forkserver._forkserver.__init__()  # type: ignore[attr-defined,misc]  # else it shares that of the tests
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     interruption.start_server("torch")  # takes long enough to look at it
     pid = multiprocessing.forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
     blocked = int(Path(f"/proc/{pid}/status").read_text().split("SigBlk:")[1].split()[0], 16)
@@ -156,6 +156,8 @@ def test_no_signal_reaches_the_server_that_processes_are_forked_from() -> None:
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_tell_what_its_server_blocks, args=(theirs,))
     process.start()
+    theirs.close()
     assert ours.recv() == sorted(interruption.SIGNALS)
     assert ours.recv() == []
-    process.join()
+    process.join(60)
+    assert process.exitcode == 0

@@ -74,15 +74,15 @@ def heed_as_child() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGUSR1))  # it may be begun without them
 
 
-def start_server(module: str) -> None:
-    """Starts the process that those of ``multiprocessing`` are forked from, unless there is one.
+def start_server(*modules: str) -> None:
+    """Starts the process that those of ``multiprocessing`` are forked from; one that there is stays as it is.
 
     It heeds no signals, also not while it imports, and they those that they ask for (``heed_as_child``).
 
     Args:
-        module: that it imports, once for all of them.
+        modules: that it imports, once for all of them.
     """
-    multiprocessing.get_context("forkserver").set_forkserver_preload([module])
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
     resource_tracker.ensure_running()  # which is started first, and then lets all signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:

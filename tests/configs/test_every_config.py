@@ -84,8 +84,8 @@ def test_a_table_expands_and_its_baseline_is_one_of_its_operators(name: str, exp
     assert planned.configs.keys() == {cell.run_id for cell in planned.table.cells}
 
 
-def test_whatever_is_in_a_table_is_what_hydra_makes_of_it(expanded: Expanded) -> None:
-    """The first cell with a choice of a file, and the first that sets a key, of all tables."""
+def test_cells_of_tables_are_what_hydra_makes_of_them(expanded: Expanded) -> None:
+    """The first cell with a choice of a file, and the first that sets a key, of all tables; all cells in R15."""
     first: dict[str, tuple[str, ...]] = {}
     for overrides in expanded.composed:
         for override in overrides:

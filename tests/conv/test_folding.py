@@ -21,16 +21,20 @@ BATCH = torch.export.Dim("batch")
 
 
 def _cases() -> list[tuple[str, str, str]]:
-    """Every operator in every network, in one of its placements; the operators take turns with these."""
-    cases = []
-    placements_of = {model: config_files.load("model", model)["placements"] for model in _smallest_networks()}
-    for place, conv in enumerate(CONVS):
-        is_plain = config_files.load("conv", conv)["placement"] == "none"
-        for model, placements in placements_of.items():
-            fitting = [placement for placement in placements if (placement == "none") == is_plain]
-            cases.append((conv, model, fitting[place % len(fitting)]))
+    """Every operator in every network in its own placement, and each placement of a network with one of them."""
+    models = {model: list(config_files.load("model", model)["placements"]) for model in _smallest_networks()}
+    own = {conv: config_files.load("conv", conv)["placement"] for conv in CONVS}
+    operators = [conv for conv, placement in own.items() if placement != "none"]
+    cases = [(conv, model, placement) for conv, placement in own.items() for model in models]
+    for turn, (model, placements) in enumerate(models.items()):
+        others = [placement for placement in placements if placement != "none"]
+        cases += [(operators[(turn + step) % len(operators)], model, other) for step, other in enumerate(others)]
     # A shortcut without parameters has no latent positions to add to.
-    return [case for case in cases if case not in {(dk, "aconv_resnet8", "downsizing") for dk in ("dk", "dk_first")}]
+    return [
+        case
+        for case in dict.fromkeys(cases)
+        if case not in {(dk, "aconv_resnet8", "downsizing") for dk in ("dk", "dk_first")}
+    ]
 
 
 def _images(num_images: int, seed: int = 1) -> torch.Tensor:
@@ -84,6 +88,7 @@ def test_a_folded_network_is_the_same_function_of_ordinary_layers(conv: str, mod
     network.eval()
     torch.testing.assert_close(folded(x_BCHW), network(x_BCHW), rtol=0.0, atol=1e-5)
     torch.testing.assert_close(fold(folded).state_dict(), folded.state_dict(), rtol=0.0, atol=0.0)
+    assert str(fold(folded)) == str(folded)
     network.double()
     torch.testing.assert_close(fold(network)(x_BCHW.double()), network(x_BCHW.double()), rtol=0.0, atol=1e-10)
 
@@ -100,11 +105,11 @@ def _of_each_kind() -> dict[str, nn.Module]:
 def test_folded_networks_export_with_standard_operators_only() -> None:
     networks = _of_each_kind()
     assert len(networks) >= 3
-    for network in networks.values():
-        _check_export(network)
+    for conv, network in networks.items():
+        _check_export(conv, network)
 
 
-def _check_export(network: nn.Module) -> None:
+def _check_export(conv: str, network: nn.Module) -> None:
     with warnings.catch_warnings():
         # copyreg's, about torch's own trees
         warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*", category=FutureWarning)
@@ -112,11 +117,11 @@ def _check_export(network: nn.Module) -> None:
         program = torch.onnx.export(exported, dynamo=True, input_names=["images"], verbose=False)
     for node in exported.graph.nodes:
         if node.op == "call_function" and node.target is not operator.getitem:
-            assert node.target.namespace == "aten", node.target
-    assert program is not None
+            assert node.target.namespace == "aten", (conv, node.target)
+    assert program is not None, conv
     model = program.model_proto
     assert {node.domain for node in model.graph.node} | {used.domain for used in model.opset_import} == {""}
-    assert not model.functions
+    assert not model.functions, conv
 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     for num_images in (1, 2, 5):

@@ -7,7 +7,6 @@ import functools
 import io
 import json
 import multiprocessing
-import multiprocessing.forkserver
 import os
 import platform
 import re
@@ -22,7 +21,7 @@ from typing import Any, Literal
 
 import yaml
 
-from convrepro import config_files
+from convrepro import config_files, interruption
 
 Fault = Callable[[], None]  # put into a process before its command begins
 
@@ -112,8 +111,7 @@ def start(
 
 def start_server() -> None:
     """Starts the process that commands, and whatever else tests fork, are forked from."""
-    _CONTEXT.set_forkserver_preload(_PRELOADED)
-    multiprocessing.forkserver.ensure_running()  # type: ignore[attr-defined]
+    interruption.start_server(*_PRELOADED)
 
 
 def run(
@@ -380,7 +378,7 @@ def _main(arguments: list[str], folder: Path, prefix: Path, fault: Fault | None,
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
     os.environ.update({"OMP_NUM_THREADS": "1", "COLUMNS": "200", **environment})
     os.chdir(folder)
-    multiprocessing.forkserver._forkserver.__init__()  # type: ignore[misc]  # else it shares that of the tests
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, interruption.SIGNALS)  # which the server is kept from
     from convrepro.cli import main as command
     from convrepro.protocols import launch
     from convrepro.protocols.attempt import attempt

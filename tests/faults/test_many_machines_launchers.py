@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.faults import commands
+from tests.faults.commands import Logged
 
 from convrepro.records import attempts, store, workspace
 
@@ -101,10 +102,14 @@ pytestmark = [
 def test_its_record_is_the_one_in_turn(launcher: str, tmp_path: Path) -> None:
     found = []
     for name in (launcher, "serial"):
-        commands.tiny_table(tmp_path / name, num_cells=1, num_seeds=1, epochs=0)
-        run = ["run", "tiny", "--launcher", name, "--machine", "accelerator=cpu"]
-        code, _, err = commands.run(run, tmp_path / name, environment={"CONVREPRO_SUBMITIT": "cluster=local"})
-        assert code == 0, err
+        commands.tiny_table(tmp_path / name, num_cells=1, num_seeds=1, epochs=1)
+        log = Logged(tmp_path / name / "log")
+        run = [*commands.RUN, "--launcher", name, "--machine", "accelerator=cpu", "--machine", "threads=1"]
+        environment = {"CONVREPRO_SUBMITIT": "cluster=local", "PYTHONPATH": str(Path(__file__).parents[2])}  # of Logged
+        command = commands.start(run, tmp_path / name, fault=log, environment=environment)
+        assert command.wait() == 0, command.err()
+        assert [event.what for event in log.events()] == ["begun", "epoch1", "committed"]
+        assert {event.pid == command.pid for event in log.events()} == {name == "serial"}
         assert commands.left_over(tmp_path / name) == []
         found.append(commands.records_of(tmp_path / name))
     assert len(found[0]) == 1

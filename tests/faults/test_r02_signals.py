@@ -4,6 +4,8 @@ import dataclasses
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,6 +87,44 @@ def test_a_signal_saves_within_the_epoch_and_the_next_start_goes_on(folder: Path
     _go_on(folder, whole)
 
 
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.faults.test_r02_signals import RUN, SERIAL, SlowSteps
+from convrepro import config_files
+from convrepro.cli.main import main
+
+config_files.CONFIG_DIR = Path("configs").absolute()
+SlowSteps(0.3)()
+sys.exit(main([*RUN, *SERIAL]))
+"""
+
+
+def test_a_program_is_interrupted_as_a_command_is(folder: Path, whole: Path) -> None:
+    """Not forked, with all that Python does when it ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 120
+    while not list((folder / "results").glob("runs/*/train/epoch1.ckpt.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "convrepro: interrupted; the same command goes on where it stopped"
+    assert "Traceback" not in err
+    assert _states(folder) == ["interrupted"]
+    _go_on(folder, whole)
+
+
 def test_a_second_interrupt_leaves_at_once(folder: Path, whole: Path) -> None:
     log = Logged(folder / "log")
     command = commands.start([*RUN, *SERIAL], folder, fault=All((log, SlowSteps(30.0))))
@@ -105,11 +145,12 @@ def test_a_second_interrupt_leaves_at_once(folder: Path, whole: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "to_all"),
     [
+        (signal.SIGINT, True),
         (signal.SIGTERM, False),
         *(
             pytest.param(*case, marks=pytest.mark.large)
             for case in (
-                *((signal.SIGINT, False), (signal.SIGINT, True), (signal.SIGTERM, True)),
+                *((signal.SIGINT, False), (signal.SIGTERM, True)),
                 *((signal.SIGUSR1, False), (signal.SIGUSR1, True)),
             )
         ),

@@ -70,21 +70,17 @@ def test_a_plugin_of_the_same_name_does_not_take_its_place(tmp_path: Path) -> No
         "    n_jobs: int = 2\n"
         "ConfigStore.instance().store(group='hydra/launcher', name='joblib', node=Other, provider='other')\n"
     )
-    code = (
-        "from convrepro.protocols.compose import check_choices, composed_by_hydra\n"
-        "check_choices(['hydra/launcher=joblib'])\n"
-        "print(dict(composed_by_hydra(['hydra/launcher=joblib'], with_its_own=True).hydra.launcher))"
-    )
-    path = f"{tmp_path / 'installed'}:{os.environ.get('PYTHONPATH', '')}"
+    command = ["train", "-m", "hydra/launcher=joblib", "dataset=digits", "protocol=count"]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path / 'installed'}:{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-m", "convrepro.cli.main", *command],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": path},
+        timeout=300,
+        env=environment,
     )
-    found = {"_target_": "hydra_plugins.convrepro_launcher.ConvreproLauncher", "name": "joblib"}
-    assert (done.stdout, done.stderr) == (f"{found}\n", "")
+    assert (done.returncode, done.stdout.count(" parameters, "), done.stderr) == (0, 1, "")
 
 
 @pytest.mark.parametrize(

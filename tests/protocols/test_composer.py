@@ -112,6 +112,17 @@ def test_a_config_is_nobody_elses(composer: Composer) -> None:
     assert composer.compose(BASE) == compose(BASE)
 
 
+def test_a_folder_that_chooses_no_operator_is_told_in_the_same_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _copy_configs(tmp_path, monkeypatch)
+    path = tmp_path / "train.yaml"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if "- conv:" not in line))
+    for compose_ in (compose, Composer().compose):
+        with pytest.raises(ValueError, match=r"^`conv` must be set: keys with values"):
+            compose_(["model=cnn4", "dataset=digits"])
+
+
 def test_an_operator_that_chooses_a_recipe_is_composed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _copy_configs(tmp_path, monkeypatch)
     content = {"defaults": [{"override /recipe@_global_.recipe": "quickstart"}, "_self_"], "about": "", "name": "mine"}

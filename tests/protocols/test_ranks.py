@@ -1,5 +1,6 @@
 """One run on two devices: the run of one device, but for rounding."""
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -41,19 +42,42 @@ def test_two_devices_leave_the_record_of_one(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["train", "weights"]
 
 
-def test_it_goes_on_on_one_device_or_on_two(tmp_path: Path) -> None:
+def test_it_goes_on_on_one_device_or_on_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(_config(tmp_path / "whole"))
 
     def stop(fraction: float) -> None:
         if fraction > 0.5:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(ranks, "_SECONDS_TO_END", "waited for at a good end only")
+
     with pytest.raises(KeyboardInterrupt):
         run(_config(tmp_path / "cut", "machine.devices=2"), report=stop)
     assert workspace.state(tmp_path / "cut", whole.run_id, 0) == "interrupted"
+    assert multiprocessing.active_children() == []
+    monkeypatch.undo()
     resumed = run(_config(tmp_path / "cut"))
     assert resumed.environment["attempt"] == 2
     assert resumed.epochs["train_loss"] == pytest.approx(whole.epochs["train_loss"], rel=1e-4)
+
+
+def test_processes_are_forked_from_a_server_without_signals_and_those_that_began_are_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    begin = ranks._begun
+
+    def second_fails(rank: int, *others: Any) -> Any:
+        if rank == 2:
+            raise OSError("no room for a process")
+        return begin(rank, *others)
+
+    monkeypatch.setattr(interruption, "start_server", started.append)
+    monkeypatch.setattr(ranks, "_begun", second_fails)
+    with pytest.raises(OSError, match="no room"):
+        run(_config(tmp_path, "machine.devices=3"))
+    assert started == ["convrepro.protocols.attempt"]
+    assert multiprocessing.active_children() == []
 
 
 def _dies(config: Config, rank: int, store_path: Path) -> None:

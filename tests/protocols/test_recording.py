@@ -36,8 +36,9 @@ def test_speed_is_images_by_seconds() -> None:
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="counts bytes")
 def test_memory_of_a_cpu_is_that_of_the_process() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     peak = measured(torch.device("cpu"), num_images=1, seconds=1.0)["peak_memory_bytes"]
-    assert peak == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert before <= peak <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def test_metrics_have_six_digits_and_their_phase() -> None:

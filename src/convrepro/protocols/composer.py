@@ -82,8 +82,9 @@ class Composer:
         return self._bases[key]
 
     def _is_a_file(self, said: Mapping[str, Any], group: str) -> bool:
-        file = self._file(group, str(said[group].get("name")))
-        return file is not None and said[group] == file.said
+        part = said.get(group)
+        file = self._file(group, str(part.get("name"))) if isinstance(part, dict) else None
+        return file is not None and part == file.said
 
     def _file(self, group: str, name: str) -> "_Part | None":
         """A file as Hydra puts it under its group's key; None if it says more than what stands there."""

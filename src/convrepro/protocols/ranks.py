@@ -58,7 +58,8 @@ def joined(num_ranks: int, device: torch.device, folder: Path, follow: Follow) -
     others: list[_Other] = []
     try:
         interruption.start_server("convrepro.protocols.attempt")
-        others += [_begun(rank, store_path, follow) for rank in range(1, num_ranks)]
+        for rank in range(1, num_ranks):
+            others.append(_begun(rank, store_path, follow))  # known one by one: what is begun is ended
         with data_parallel.initialised(0, num_ranks, store_path, device=device, while_waiting=lambda: _check(others)):
             yield
         for other in others:

@@ -102,10 +102,27 @@ def test_a_signal_reaches_all_and_what_was_not_begun_is_not(groups: list[list[Co
     assert len(told) <= 2
 
 
+def test_processes_are_forked_from_a_server_without_signals(
+    groups: list[list[Config]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(interruption, "start_server", started.append)
+    assert len(list(joblib.run(groups[:1], _work, report=lambda *_: None))) == 1
+    assert started == ["convrepro.protocols.attempt"]
+
+
 def test_a_process_that_begins_while_the_wish_to_stop_arrives_is_told(
     groups: list[list[Config]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     children, answers = joblib._Children(), iter([False])
     monkeypatch.setattr(children, "_is_to_stop", lambda: next(answers, True))
+    died, exit_codes = joblib._died, []
+
+    def noted(group: Sequence[Config], pid: int, exit_code: int | None, *, was_told: bool) -> list[Outcome]:
+        exit_codes.append(exit_code)
+        return died(group, pid, exit_code, was_told=was_told)
+
+    monkeypatch.setattr(joblib, "_died", noted)
     (outcome,) = children.attempt(groups[0], _waits, lambda *_: None)
     assert (outcome.is_interrupted, outcome.failure) == (True, "")
+    assert exit_codes in ([], [0])  # it was told while it worked, or before; never just ended

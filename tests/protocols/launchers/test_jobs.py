@@ -172,15 +172,22 @@ def test_tries_are_counted_from_where_it_last_got_further(tmp_path: Path, groups
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("trace", "line"),
     [
-        (ValueError("no data"), "ValueError: no data"),
-        (MemoryError(), "MemoryError"),
-        (RuntimeError("System error\ntraceback: in x\n  y()\nImportError: no torch\n"), "ImportError: no torch"),
+        ("ValueError: no data\n", "ValueError: no data"),
+        ("MemoryError\n", "MemoryError"),
+        (
+            "RuntimeError: CUDA error\nCompile with TORCH_USE_CUDA_DSA",
+            "RuntimeError: CUDA error Compile with TORCH_USE_CUDA_DSA",
+        ),
+        (
+            'System error\ntrace: Traceback:\n  File "a.py", line 1, in f\n    g()\n    ^^^\nImportError: no\n torch',
+            "ImportError: no torch",
+        ),
     ],
 )
-def test_an_error_is_told_in_one_line(error: Exception, line: str) -> None:
-    assert jobs.last_line(error) == line
+def test_an_error_is_told_in_one_line(trace: str, line: str) -> None:
+    assert jobs.end_of_trace(trace) == line
 
 
 def test_a_wish_to_stop_is_passed_on_and_waited_for(tmp_path: Path, groups: list[list[Config]]) -> None:

@@ -12,7 +12,10 @@ from convrepro.protocols.composer import compose
 from convrepro.protocols.schema import Config
 
 ray = pytest.importorskip("ray")
+from ray.exceptions import OutOfMemoryError, RayTaskError, TaskCancelledError, WorkerCrashedError  # noqa: E402
+
 from convrepro.protocols.launchers import ray as launcher  # noqa: E402
+from convrepro.protocols.launchers.jobs import Lost  # noqa: E402
 
 NODES = [{"CPU": 4.0}, {"CPU": 8.0, "GPU": 2.0}]
 
@@ -56,6 +59,27 @@ def test_an_address_where_nobody_answers(tmp_path: Path, monkeypatch: pytest.Mon
         with pytest.raises(ValueError, match=f"no ray cluster lets us in at `RAY_ADDRESS` {address}; start one"):
             list(launcher.run([[config]], lambda configs, tell: [Outcome(config=config)], report=lambda *_: None))
     assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "how"),
+    [
+        (RayTaskError("_do", "trace", MemoryError("none\nleft")), "failed with MemoryError: none left"),
+        (TaskCancelledError(), "was asked to stop"),
+        (OutOfMemoryError("of the node"), "was ended as its node ran out of memory"),
+        (WorkerCrashedError(), r"was lost \(WorkerCrashedError\)"),
+    ],
+)
+def test_what_becomes_of_a_task_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception, how: str) -> None:
+    def get(result: object) -> None:
+        raise error
+
+    monkeypatch.setattr(launcher.ray, "wait", lambda results, timeout: (results, []))
+    monkeypatch.setattr(launcher.ray, "get", get)
+    task = object.__new__(launcher._Task)
+    task._result = None
+    with pytest.raises(Lost, match=f"^{how}$"):
+        task.outcomes()
 
 
 def test_ray_tells_its_makers_nothing() -> None:

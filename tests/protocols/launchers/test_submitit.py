@@ -47,14 +47,14 @@ def test_submitit_takes_every_setting(cluster: str, tmp_path: Path, monkeypatch:
     executor.update_parameters(**{key: examples[kind] for key, kind in launcher.SETTINGS.items() if key != "cluster"})
 
 
-def test_a_failed_job_is_told_by_the_last_line_of_its_trace(tmp_path: Path) -> None:
+def test_a_failed_job_is_told_by_what_its_trace_ends_with(tmp_path: Path) -> None:
     def fails() -> None:
         raise MemoryError("none left\nfor anybody else")
 
     job = submitit.AutoExecutor(tmp_path, cluster="local").submit(fails)
     with pytest.raises(submitit.core.utils.FailedJobError) as error:
         job.result()
-    assert launcher._reason(error.value) == "for anybody else"
+    assert launcher._reason(error.value) == "MemoryError: none left for anybody else"
     assert launcher._reason(submitit.core.utils.UncompletedJobError("no output")) == "no output"
 
 

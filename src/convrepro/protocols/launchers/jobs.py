@@ -5,11 +5,11 @@ of the launch, which is removed at its end.
 """
 
 import dataclasses
+import re
 import shutil
 import signal
 import tempfile
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,15 +26,19 @@ from convrepro.protocols.schema import Config
 NUM_TRIES = 4  # of a group that gets no further from one to the next
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SECONDS_TO_SAVE = 30.0
+_FRAME = re.compile(r'  File "|    ')  # where it was, and the line of code
 
 
 class Lost(Exception):
     """The process that ran a group has ended without its outcomes. The message says how."""
 
 
-def last_line(error: BaseException) -> str:
-    """An error as one line; of one that holds a whole trace, such as ray's, the line that says what happened."""
-    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+def end_of_trace(trace: str) -> str:
+    """What the trace of an exception ends with, its class and message, as one line; texts without a trace are all of
+    it."""
+    lines = trace.strip().splitlines()
+    frames = [place for place, line in enumerate(lines) if _FRAME.match(line)]
+    return " ".join(" ".join(lines[frames[-1] + 1 :] if frames else lines).split())
 
 
 class Job(Protocol):

@@ -8,6 +8,7 @@ another node if need be.
 import os
 import signal
 import socket
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -125,7 +126,8 @@ class _Task:
         except OutOfMemoryError:
             raise Lost("was ended as its node ran out of memory") from None
         except RayTaskError as error:
-            raise Lost(f"failed with {jobs.last_line(error.cause)}") from error
+            said = "".join(traceback.format_exception_only(error.cause))
+            raise Lost(f"failed with {jobs.end_of_trace(said)}") from error
         except RayError as error:
             raise Lost(f"was lost ({type(error).__name__})") from error
 

@@ -115,10 +115,9 @@ def _submitted(executor: submitit.AutoExecutor, errands: Sequence[Errand]) -> li
 
 
 def _reason(error: Exception) -> str:
-    """The last line of a job's trace, which submitit puts between two lines of dashes."""
+    """What a job's trace ends with, which submitit puts between two lines of dashes."""
     said = str(error)
-    trace = said.split(_RULER)[1] if said.count(_RULER) > 1 else said
-    return trace.strip().splitlines()[-1]
+    return jobs.end_of_trace(said.split(_RULER)[1] if said.count(_RULER) > 1 else said)
 
 
 class _Submitted:

@@ -1,4 +1,4 @@
-"""Processes of these tests start in milliseconds."""
+"""Processes that tests start are forked from one that has imported everything, in milliseconds."""
 
 import pytest
 from tests.faults import commands
