@@ -37,6 +37,23 @@ def _smallest_networks() -> list[str]:
 CONVS = config_files.names("conv")
 
 
+def network_cases() -> list[tuple[str, str, str]]:
+    """Every operator in every network in its own placement, and each placement of a network with one of them."""
+    models = {model: list(config_files.load("model", model)["placements"]) for model in _smallest_networks()}
+    own = {conv: config_files.load("conv", conv)["placement"] for conv in CONVS}
+    operators = [conv for conv, placement in own.items() if placement != "none"]
+    cases = [(conv, model, placement) for conv, placement in own.items() for model in models]
+    for turn, (model, placements) in enumerate(models.items()):
+        others = [placement for placement in placements if placement != "none"]
+        cases += [(operators[(turn + step) % len(operators)], model, other) for step, other in enumerate(others)]
+    # A shortcut without parameters has no latent positions to add to.
+    return [
+        case
+        for case in dict.fromkeys(cases)
+        if case not in {(dk, "aconv_resnet8", "downsizing") for dk in ("dk", "dk_first")}
+    ]
+
+
 @pytest.mark.parametrize("name", CONVS)
 def test_file_says_what_it_is(name: str) -> None:
     config = config_files.load("conv", name)
@@ -290,20 +307,15 @@ def test_a_layer_made_without_memory_is_whole_once_its_state_is_loaded(name: str
 # -- in networks ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", _smallest_networks())
-@pytest.mark.parametrize("conv_name", CONVS)
-def test_network_forward_and_backward_are_finite(conv_name: str, model: str) -> None:
+@pytest.mark.parametrize(("conv_name", "model", "placement"), network_cases())
+def test_network_forward_and_backward_are_finite(conv_name: str, model: str, placement: str) -> None:
     torch.manual_seed(0)
     conv, model_config = config_files.load("conv", conv_name), dict(config_files.load("model", model))
     if "widths" in model_config:
         model_config["widths"] = [4 * 2**stage for stage, _ in enumerate(model_config["widths"])]
-    placements = model_config["placements"].keys() - {"none"} if conv["placement"] != "none" else {"none"}
-    if model.startswith("aconv_resnet") and operator_conv(conv).num_latent > 1:
-        placements -= {"downsizing"}  # a shortcut without parameters has no latent positions to add to
-    for placement in placements:
-        network = build(model=model_config, conv={**conv, "placement": placement}, dataset=DATASET)
-        logits = network(torch.randn(2, 2, 8, 8))  # of the images, or of their pixels
-        logits.square().sum().backward()
-        assert logits.shape in ((2, 3), (2, model_config.get("num_filters", 3), 8, 8))
-        assert logits.isfinite().all()
-        assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    network = build(model=model_config, conv={**conv, "placement": placement}, dataset=DATASET)
+    logits = network(torch.randn(2, 2, 8, 8))  # of the images, or of their pixels
+    logits.square().sum().backward()
+    assert logits.shape in ((2, 3), (2, model_config.get("num_filters", 3), 8, 8))
+    assert logits.isfinite().all()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.conv.test_contract import CONVS, DATASET, _smallest_networks
+from tests.conv.test_contract import CONVS, DATASET, network_cases
 from torch import nn
 
 from convrepro import config_files
@@ -18,23 +18,6 @@ from convrepro.conv.plain import NotFoldable
 from convrepro.models import build, num_operator_layers
 
 BATCH = torch.export.Dim("batch")
-
-
-def _cases() -> list[tuple[str, str, str]]:
-    """Every operator in every network in its own placement, and each placement of a network with one of them."""
-    models = {model: list(config_files.load("model", model)["placements"]) for model in _smallest_networks()}
-    own = {conv: config_files.load("conv", conv)["placement"] for conv in CONVS}
-    operators = [conv for conv, placement in own.items() if placement != "none"]
-    cases = [(conv, model, placement) for conv, placement in own.items() for model in models]
-    for turn, (model, placements) in enumerate(models.items()):
-        others = [placement for placement in placements if placement != "none"]
-        cases += [(operators[(turn + step) % len(operators)], model, other) for step, other in enumerate(others)]
-    # A shortcut without parameters has no latent positions to add to.
-    return [
-        case
-        for case in dict.fromkeys(cases)
-        if case not in {(dk, "aconv_resnet8", "downsizing") for dk in ("dk", "dk_first")}
-    ]
 
 
 def _images(num_images: int, seed: int = 1) -> torch.Tensor:
@@ -71,7 +54,7 @@ def _is_foldable(operator: nn.Module) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("conv", "model", "placement"), _cases())
+@pytest.mark.parametrize(("conv", "model", "placement"), network_cases())
 def test_a_folded_network_is_the_same_function_of_ordinary_layers(conv: str, model: str, placement: str) -> None:
     network = _trained(conv, model, placement)
     state = copy.deepcopy(network.state_dict())
