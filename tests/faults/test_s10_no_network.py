@@ -43,6 +43,7 @@ for module in pkgutil.walk_packages(convrepro.__path__, "convrepro."):
         missing.append(error.name)
 """
 _COMMANDS = """
+num_tried_before = len(tried)
 import io
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -73,20 +74,13 @@ def offline(code: str, result: str, folder: Path, *arguments: str) -> tuple[list
     return tried, found
 
 
-def test_importing_makes_no_connection(tmp_path: Path) -> None:
-    tried, (imported, missing) = offline(_IMPORT_ALL, "[imported, missing]", tmp_path)
-    assert tried == []
-    assert len(imported) > 100
-    assert not [name for name in missing if name.startswith("convrepro")]
-
-
 def test_the_guard_sees_a_connection(tmp_path: Path) -> None:
     code = "import urllib.request\ntry: urllib.request.urlopen('https://example.org')\nexcept OSError: pass"
     assert offline(code, "1", tmp_path)[0] != []
 
 
-def test_commands(tmp_path: Path) -> None:
-    """A tiny run, and what looks at tables, papers and results."""
+def test_all_modules_and_commands(tmp_path: Path) -> None:
+    """Imports of all; then a tiny run, and what looks at tables, papers and results."""
     tiny_table(tmp_path, num_cells=1, num_seeds=1, epochs=1)
     tiny = ["--images", "0.1"]
     commands = {
@@ -102,7 +96,15 @@ def test_commands(tmp_path: Path) -> None:
         "data verify": ["data", "verify", "digits"],
         "fetch": ["data", "fetch", "mnist"],
     }
-    tried, said = offline(_COMMANDS, "said", tmp_path, json.dumps(list(commands.values())))
+    tried, (imported, missing, num_tried_before, said) = offline(
+        _IMPORT_ALL + _COMMANDS,
+        "[imported, missing, num_tried_before, said]",
+        tmp_path,
+        json.dumps([*commands.values()]),
+    )
+    assert num_tried_before == 0
+    assert len(imported) > 100
+    assert not [name for name in missing if name.startswith("convrepro")]
     results = dict(zip(commands, said, strict=True))
     for name, (code, out, err) in results.items():
         if name == "fetch":

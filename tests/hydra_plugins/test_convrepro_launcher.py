@@ -70,17 +70,21 @@ def test_a_plugin_of_the_same_name_does_not_take_its_place(tmp_path: Path) -> No
         "    n_jobs: int = 2\n"
         "ConfigStore.instance().store(group='hydra/launcher', name='joblib', node=Other, provider='other')\n"
     )
-    command = ["train", "-m", "hydra/launcher=joblib", "dataset=digits", "protocol=count"]
+    code = (
+        "from convrepro.cli import main, train\n"
+        "train.sweep = lambda configs, *, launcher: print(launcher, len(configs))\n"
+        "main.main(['train', '-m', 'hydra/launcher=joblib', 'seed=0,1,2'])"
+    )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path / 'installed'}:{os.environ.get('PYTHONPATH', '')}"}
     done = subprocess.run(
-        [sys.executable, "-m", "convrepro.cli.main", *command],
+        [sys.executable, "-c", code],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=300,
         env=environment,
     )
-    assert (done.returncode, done.stdout.count(" parameters, "), done.stderr) == (0, 1, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "joblib 3\n", "")
 
 
 @pytest.mark.parametrize(
