@@ -1,7 +1,7 @@
 """Processes that tests start are forked from one that has imported everything, in milliseconds."""
 
 import pytest
-from tests.faults import commands
+from tests import commands
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests import commands
 from tests.cli.conftest import Command
-from tests.faults import commands
 
 from convrepro.data import ImageSet
 from convrepro.protocols import run as run_module

@@ -62,8 +62,7 @@ class Expanded:
     composed: dict[tuple[str, ...], Config]
 
 
-@pytest.fixture(scope="module")
-def expanded() -> Expanded:
+def expand_all() -> Expanded:
     composed: dict[tuple[str, ...], Config] = {}
     fast = Composer.compose
 
@@ -74,6 +73,11 @@ def expanded() -> Expanded:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Composer, "compose", noted)
         return Expanded({name: grid.plan(name) for name in config_files.names("table")}, composed)
+
+
+@pytest.fixture(scope="module")
+def expanded() -> Expanded:
+    return expand_all()
 
 
 @pytest.mark.parametrize("name", config_files.names("table"))

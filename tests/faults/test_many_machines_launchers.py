@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import Logged
+from tests import commands
+from tests.commands import Logged
 
 from convrepro.records import attempts, store, workspace
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import JOBLIB, RUN, SERIAL, All, At, Command, Event, Logged
+from tests import commands
+from tests.commands import JOBLIB, RUN, SERIAL, All, At, Command, Event, Logged
 
 NUM_RUNS = 12
 NUM_EPOCHS = 3

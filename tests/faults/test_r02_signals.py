@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import JOBLIB, RUN, SERIAL, All, Logged
+from tests import commands
+from tests.commands import JOBLIB, RUN, SERIAL, All, Logged
 
 from convrepro.records import workspace
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.faults.commands import SERIAL, Logged, left_over, records_of, start, tiny_table
+from tests.commands import SERIAL, Logged, left_over, records_of, start, tiny_table
 
 
 @pytest.mark.parametrize("num_processes", [2, 8])

@@ -4,7 +4,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.faults.commands import (
+from tests.commands import (
     SERIAL,
     All,
     At,

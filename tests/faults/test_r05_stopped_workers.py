@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults.commands import (
+from tests.commands import (
     RUN,
     SERIAL,
     All,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import JOBLIB, RUN, SERIAL, All, At, Logged, Slow
+from tests import commands
+from tests.commands import JOBLIB, RUN, SERIAL, All, At, Logged, Slow
 
 NUM_EPOCHS = 2
 KEPT = ("records/*", "runs/*/weights/*", "runs/*/train/*.csv")  # of a finished run

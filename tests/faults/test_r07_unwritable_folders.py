@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import RUN, SERIAL
+from tests import commands
+from tests.commands import RUN, SERIAL
 
 NOBODY = 65534
 MAX_SECONDS = 2.0

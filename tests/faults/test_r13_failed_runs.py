@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from tests.faults import commands
-from tests.faults.commands import JOBLIB, RUN, SERIAL, Logged
+from tests import commands
+from tests.commands import JOBLIB, RUN, SERIAL, Logged
 
 TABLE = "tiny.images0.1"
 LONG = "a kernel of 3 x 3\n\n  does not fit: " + "x" * 300 + "\n\tmake it smaller"

@@ -5,19 +5,16 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from tests.configs.test_every_config import expand_all
 
-from convrepro import config_files
-from convrepro.protocols import grid
 from convrepro.protocols.compose import compose, composed_by_hydra
-from convrepro.protocols.composer import Composer
 from convrepro.protocols.identity import run_id, run_id_of, what_is_computed
-from convrepro.protocols.schema import Config
 from convrepro.protocols.validation import validate
 
 BASES = (["conv=dk", "dataset=digits"], ["conv=aconv", "model=simple_cnn", "dataset=mnist"],
@@ -59,18 +56,9 @@ def test_hash_seeds_and_folders_change_nothing(tmp_path: Path, figure: Callable[
 
 
 @pytest.mark.large
-def test_cells_of_tables_are_what_hydra_makes_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cells_of_tables_are_what_hydra_makes_of_them() -> None:
     """All of them, whole; tables put them together from parts that they share."""
-    composed: dict[tuple[str, ...], Config] = {}
-    fast = Composer.compose
-
-    def noted(self: Composer, overrides: Sequence[str]) -> Config:
-        config = composed[tuple(overrides)] = fast(self, overrides)
-        return config
-
-    monkeypatch.setattr(Composer, "compose", noted)
-    for name in config_files.names("table"):
-        grid.plan(name)
+    composed = expand_all().composed
     assert len(composed) > 300
     for overrides, config in composed.items():
         assert config == compose(overrides), overrides

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.faults import commands
-from tests.faults.commands import RUN, SERIAL, All, At, Logged
+from tests import commands
+from tests.commands import RUN, SERIAL, All, At, Logged
 
 TABLE = Path("configs") / "table" / "tiny.yaml"
 KILLED = At("replace", r"/epoch1\.ckpt\.json$", after=True)

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import RUN, SERIAL, All, At
+from tests import commands
+from tests.commands import RUN, SERIAL, All, At
 from tests.faults.test_r13_failed_runs import Broken
 
 from convrepro.records import attempts, store, workspace

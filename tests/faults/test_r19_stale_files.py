@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import RUN, SERIAL
+from tests import commands
+from tests.commands import RUN, SERIAL
 
 from convrepro import processes
 from convrepro.processes import Process

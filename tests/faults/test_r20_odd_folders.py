@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.faults import commands
-from tests.faults.commands import JOBLIB, RUN, SERIAL
+from tests import commands
+from tests.commands import JOBLIB, RUN, SERIAL
 
 from convrepro.cli import choices
 

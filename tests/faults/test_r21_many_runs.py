@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.faults import commands
-from tests.faults.commands import RUN, SERIAL
+from tests import commands
+from tests.commands import RUN, SERIAL
 
 NUM_FIRST = 5  # runs, after which all code has run and all that is made once is there
 MAX_BYTES = 50 * 2**20

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults.commands import tiny_table
+from tests.commands import tiny_table
 
 from convrepro import config_files
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
-from tests.faults import commands
+from tests import commands
 
 from convrepro import config_files
 from convrepro.protocols.launchers import LAUNCHERS

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.faults import commands
+from tests import commands
 
 HEAVY = ("torch", "lightning", "hydra", "pandas", "matplotlib", "scipy", "numpy", "jinja2")
 

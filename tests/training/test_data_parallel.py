@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.faults import commands
+from tests import commands
 from tests.training import seeds
 from torch import nn
 

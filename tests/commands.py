@@ -33,7 +33,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _PRELOADED = [
     *("convrepro.cli.main", "convrepro.cli.progress", "convrepro.protocols.begun", "convrepro.protocols.grid"),
     *("convrepro.protocols.launch", "convrepro.protocols.speeds", "convrepro.reporting", "convrepro.tables"),
-    *("sklearn.datasets", "tensorboard.summary", "tests.faults.commands"),
+    *("sklearn.datasets", "tensorboard.summary", "tests.commands"),
 ]
 _VOLATILE = ("measured", "environment", "sha256")  # of a record: as its class says, and the sum over all of it
 _LEFT_OVER = re.compile(r".*\.tmp|.*\.ckpt(\.json)?|attempt\d+\.json")
